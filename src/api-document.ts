@@ -1,0 +1,37 @@
+import { describeCrossbar } from './surfaces/crossbar/openapi.js';
+import type { Route } from './surfaces/crossbar/route.js';
+import { createHealthPaths } from './surfaces/operations/health.js';
+
+const DESCRIPTION = `A document service with Kazoo's storage model and Kazoo-compatible REST APIs.
+
+Sign in with \`PUT /v2/api_auth\` or \`PUT /v2/user_auth\`; the answer's \`auth_token\` goes into the
+header \`X-Auth-Token\`. Bodies are envelopes: what an operation is about stands in \`data\`.
+\`/v2/account/…\` stands for \`/v2/accounts/{the token's account}/…\`.`;
+
+const TAGS = {
+  Accounts: 'Tenants: the tree of accounts, their keys',
+  IPs: 'Dedicated IPs: the pool of proxy addresses by zone and host',
+  Operations: 'Health of the process',
+  Schemas: 'JSON schemas of request bodies',
+  Search: 'Look-ups by the start of a name, a realm or an id',
+  'Sign-in': 'Tokens, by API key or by user name and password',
+  Users: 'People of an account',
+};
+
+/** The OpenAPI 3.1 document of all surfaces, made from the routes' own declarations. */
+export function createApiDocument(routes: readonly Route[], version: string): object {
+  const crossbar = describeCrossbar(routes);
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'telcouch',
+      version,
+      description: DESCRIPTION,
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/', description: 'This server' }],
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+    paths: { ...createHealthPaths(), ...crossbar.paths },
+    components: crossbar.components,
+  };
+}

@@ -1,0 +1,274 @@
+import { isIP } from 'node:net';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { readSecretFiles, SECRET_NAMES } from './config-secrets.js';
+import { formatNetwork, networkContains, parseIp, parseNetwork } from './core/ip-address.js';
+import { type Keyring, parseKeyring } from './core/keyring.js';
+
+/** The environment that was read, or a part of it. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The environment does not make a configuration; `faults` has every reason, one line each. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(['The configuration is not valid:', ...faults].join('\n  - '));
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** Everything that can be configured, parsed and frozen. `.env.example` says what it means. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** With user and password; undefined: the embedded store. */
+  readonly couchdbUrl: string | undefined;
+  readonly embeddedCouchdbPort: number;
+  readonly embeddedCouchdbUser: string;
+  /** Undefined: kept in `embeddedCouchdbPasswordFile`, generated once. */
+  readonly embeddedCouchdbPassword: string | undefined;
+  readonly embeddedCouchdbPasswordFile: string;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly dbPrefix: string;
+  readonly demoData: boolean;
+  /** Undefined only with the embedded store: kept in `keyringFile`, generated once. */
+  readonly keyring: Keyring | undefined;
+  readonly keyringFile: string;
+  /** Canonical addresses and networks. */
+  readonly trustProxy: readonly string[];
+  /** Without trailing slash. */
+  readonly publicUrl: string;
+  readonly zone: string;
+  readonly logLevel: LogLevel;
+  readonly requestTimeoutMs: number;
+  readonly couchdbTimeoutMs: number;
+  readonly rateLimitPerMinute: number;
+  readonly unauthenticatedLimitPerMinute: number;
+  readonly loginLimitPerMinute: number;
+  readonly tokenTtlS: number;
+  readonly sipPasswords: 'sealed' | 'kazoo';
+  readonly authorizedIpLimit: number;
+  readonly accountRealmSuffix: string;
+}
+
+const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+
+/** From the fewest lines to the most. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+const LOOPBACK = ['127.0.0.0/8', '::1'].flatMap((text) => parseNetwork(text) ?? []);
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]{1,63})*$/i;
+
+const flag = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((text) => text === 'true');
+
+function whole(min: number, max: number, byDefault: number) {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^(0|[1-9]\d{0,15})$/, { error })
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, { error })
+    .default(byDefault);
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
+  return z.enum(values, { error: `must be one of ${values.join(', ')}` });
+}
+
+function matching(pattern: RegExp, byDefault: string, error: string) {
+  return z.string().regex(pattern, { error }).default(byDefault);
+}
+
+const schema = z.object({
+  HOST: z
+    .string()
+    .refine((text) => isIP(text) !== 0 || HOST_NAME.test(text), {
+      error: 'must be an address or a host name',
+    })
+    .default('127.0.0.1'),
+  PORT: whole(0, 65_535, 8000),
+  COUCHDB_URL: z.string().superRefine(couchdbUrlFault).optional(),
+  EMBEDDED_COUCHDB_PORT: whole(0, 65_535, 5984),
+  EMBEDDED_COUCHDB_USER: matching(
+    /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/,
+    'admin',
+    'must be a letter and then letters, digits, _ . or -',
+  ),
+  EMBEDDED_COUCHDB_PASSWORD: z.string().min(8, { error: 'must have 8 characters' }).optional(),
+  DATA_DIR: z.string().default('./data'),
+  DB_PREFIX: matching(
+    /^([a-z][a-z0-9_-]{0,31})?$/,
+    '',
+    'must be a lower-case letter and then up to 31 of a-z, 0-9, _ or -',
+  ),
+  DEMO_DATA: flag.optional(),
+  ALLOW_PUBLIC_DEMO: flag.default(false),
+  KEYRING: z.string().transform(readKeyring).optional(),
+  TRUST_PROXY: z.string().transform(readNetworks).default([]),
+  PUBLIC_URL: z.string().transform(readPublicUrl).optional(),
+  ZONE: matching(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+    'local',
+    'must be a zone name of letters, digits, _ . or -',
+  ),
+  LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+  REQUEST_TIMEOUT_MS: whole(100, 600_000, 15_000),
+  COUCHDB_TIMEOUT_MS: whole(100, 600_000, 5000),
+  RATE_LIMIT_PER_MINUTE: whole(1, 10_000_000, 6000),
+  UNAUTHENTICATED_LIMIT_PER_MINUTE: whole(1, 10_000_000, 600),
+  LOGIN_LIMIT_PER_MINUTE: whole(1, 10_000_000, 10),
+  TOKEN_TTL_S: whole(60, 31_536_000, 3600),
+  SIP_PASSWORDS: oneOf(['sealed', 'kazoo']).default('sealed'),
+  AUTHORIZED_IP_LIMIT: whole(1, 1_000_000, 10_000),
+  ACCOUNT_REALM_SUFFIX: z
+    .string()
+    .regex(HOST_NAME, { error: 'must be a domain name' })
+    .max(200, { error: 'must have at most 200 characters' })
+    .default('sip.telcouch.internal'),
+});
+
+type Values = z.output<typeof schema>;
+
+/** Every variable that is read, the `_FILE` ones included, sorted. */
+export const CONFIG_NAMES: readonly string[] = [
+  ...Object.keys(schema.shape),
+  ...SECRET_NAMES.map((name) => `${name}_FILE`),
+].sort();
+
+/**
+ * The configuration of an environment; throws {@link ConfigError} with every fault at once. An
+ * empty variable counts as unset, because Compose files cannot leave one out. Reads the secret
+ * files and nothing else; writes nothing.
+ */
+export function loadConfig(env: Environment = process.env): Config {
+  const faults: string[] = [];
+  const given = withoutEmpty(env);
+  const result = schema.safeParse(readSecretFiles(given, faults));
+  for (const issue of result.error?.issues ?? []) {
+    faults.push(`${issue.path.join('.')}: ${issue.message}`);
+  }
+  faults.push(...contradictions(given));
+  if (!result.success || faults.length > 0) throw new ConfigError(faults);
+  return deepFreeze(present(result.data));
+}
+
+/** `http://host:port`; an address that means "all interfaces" becomes the loopback one. */
+export function urlOf(host: string, port: number): string {
+  const reachable = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
+  return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
+}
+
+function withoutEmpty(env: Environment): Record<string, string> {
+  const entries = CONFIG_NAMES.map((name) => [name, env[name]?.trim() ?? ''] as const);
+  return Object.fromEntries(entries.filter(([, value]) => value !== ''));
+}
+
+// Looks at the texts and not at the parsed values, so that these faults show beside the others.
+function contradictions(env: Environment): string[] {
+  const faults: string[] = [];
+  const isEmbedded = (env['COUCHDB_URL'] ?? env['COUCHDB_URL_FILE']) === undefined;
+  if (!isEmbedded && (env['KEYRING'] ?? env['KEYRING_FILE']) === undefined) {
+    faults.push('KEYRING: is required with COUCHDB_URL (or KEYRING_FILE)');
+  }
+  const isDemo = (env['DEMO_DATA'] ?? String(isEmbedded)) === 'true';
+  if (isDemo && env['ALLOW_PUBLIC_DEMO'] !== 'true' && !isLoopback(env['HOST'] ?? '127.0.0.1')) {
+    faults.push(
+      'HOST: demo data has published passwords and binds loopback only; ' +
+        'set DEMO_DATA=false, or ALLOW_PUBLIC_DEMO=true to show it to everyone',
+    );
+  }
+  return faults;
+}
+
+function isLoopback(host: string): boolean {
+  const ip = parseIp(host);
+  if (ip === undefined) return host.toLowerCase() === 'localhost';
+  return LOOPBACK.some((network) => networkContains(network, ip));
+}
+
+function present(values: Values): Config {
+  const dataDir = resolve(values.DATA_DIR);
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    couchdbUrl: values.COUCHDB_URL,
+    embeddedCouchdbPort: values.EMBEDDED_COUCHDB_PORT,
+    embeddedCouchdbUser: values.EMBEDDED_COUCHDB_USER,
+    embeddedCouchdbPassword: values.EMBEDDED_COUCHDB_PASSWORD,
+    embeddedCouchdbPasswordFile: join(dataDir, 'couchdb-password'),
+    dataDir,
+    dbPrefix: values.DB_PREFIX,
+    demoData: values.DEMO_DATA ?? values.COUCHDB_URL === undefined,
+    keyring: values.KEYRING,
+    keyringFile: join(dataDir, 'keyring'),
+    trustProxy: values.TRUST_PROXY,
+    publicUrl: values.PUBLIC_URL ?? urlOf(values.HOST, values.PORT),
+    zone: values.ZONE,
+    logLevel: values.LOG_LEVEL,
+    requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
+    couchdbTimeoutMs: values.COUCHDB_TIMEOUT_MS,
+    rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,
+    unauthenticatedLimitPerMinute: values.UNAUTHENTICATED_LIMIT_PER_MINUTE,
+    loginLimitPerMinute: values.LOGIN_LIMIT_PER_MINUTE,
+    tokenTtlS: values.TOKEN_TTL_S,
+    sipPasswords: values.SIP_PASSWORDS,
+    authorizedIpLimit: values.AUTHORIZED_IP_LIMIT,
+    accountRealmSuffix: values.ACCOUNT_REALM_SUFFIX.toLowerCase(),
+  };
+}
+
+function deepFreeze(config: Config): Config {
+  for (const value of Object.values(config)) {
+    if (typeof value === 'object') Object.freeze(value);
+  }
+  return Object.freeze(config);
+}
+
+// The URL holds a password, so its faults never quote it.
+function couchdbUrlFault(text: string, context: z.RefinementCtx): void {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) {
+    context.addIssue('must be an http:// or https:// URL');
+    return;
+  }
+  if (url.username === '' || url.password === '') {
+    context.addIssue('must have user and password: http://user:password@host:port');
+  }
+  if (url.search !== '' || url.hash !== '') {
+    context.addIssue('must not have a query or a fragment');
+  }
+}
+
+function readKeyring(text: string, context: z.RefinementCtx): Keyring {
+  try {
+    return parseKeyring(text);
+  } catch (error) {
+    context.addIssue(error instanceof Error ? error.message : 'cannot be read');
+    return z.NEVER;
+  }
+}
+
+function readNetworks(text: string, context: z.RefinementCtx): readonly string[] {
+  const entries = text.split(',').map((entry) => entry.trim());
+  return entries.flatMap((entry) => {
+    const network = parseNetwork(entry);
+    if (network !== undefined) return [formatNetwork(network)];
+    context.addIssue(`"${entry.slice(0, 50)}" is not an address or a network`);
+    return [];
+  });
+}
+
+function readPublicUrl(text: string, context: z.RefinementCtx): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const extras = url === undefined ? '' : url.username + url.password + url.search + url.hash;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || extras !== '') {
+    context.addIssue('must be an http:// or https:// URL without user, query and fragment');
+    return z.NEVER;
+  }
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+}

@@ -1,0 +1,23 @@
+/** What a token says; its signature has been checked, its account has not been looked at yet. */
+export interface TokenClaims {
+  /** The token's own id, by which it is ended before its time. */
+  readonly id: string;
+  readonly accountId: string;
+  readonly userId?: string;
+  /** How it was come by, as Kazoo names it: `cb_api_auth`, `cb_user_auth`. */
+  readonly method: string;
+  /** Ties the token to a secret of its account or user, so that a new secret ends it. */
+  readonly identitySig: string;
+  /** Unix seconds. */
+  readonly expiresAt: number;
+}
+
+/** Who is calling: the token's account (and user), found enabled at most a second ago. */
+export interface Caller {
+  readonly accountId: string;
+  readonly userId?: string;
+  /** Kazoo grants it to an account, not to a user (kazoo-crossbar §5.5). */
+  readonly isSuperduper: boolean;
+  readonly isAdmin: boolean;
+  readonly token: TokenClaims;
+}

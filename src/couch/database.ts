@@ -1,0 +1,188 @@
+import { AppError, hasCode } from '../core/errors.js';
+import { currentOperation } from '../core/operation.js';
+import { parseChanges, parseDocRows, parseRows } from './answers.js';
+import { createDocuments } from './documents.js';
+import { checkId, isSafeId } from './safe-id.js';
+import { isMissingDatabase, storeReasons, unavailable } from './store-errors.js';
+import { MAX_WAIT_MS, type Transport } from './transport.js';
+import type { Database, DatabaseName, SavedDoc, StoredDoc, ViewName, ViewQuery } from './types.js';
+
+/** What a tombstone keeps, so that replications filtered by type, account or cluster see it. */
+const TOMBSTONE_FIELDS = ['pvt_type', 'pvt_account_id', 'pvt_account_db', 'pvt_cluster_id'];
+/** Room for the design documents that lie among the ids of a range. */
+const DESIGN_DOCUMENTS = 16;
+
+/** `stored` is the database's name at the server, prefix included. */
+export function createDatabase(transport: Transport, name: DatabaseName, stored: string): Database {
+  const documents = createDocuments(transport, stored);
+
+  async function find(id: string): Promise<SavedDoc | undefined> {
+    checkId(id);
+    return documents.find(id);
+  }
+
+  async function put(doc: StoredDoc): Promise<SavedDoc> {
+    checkId(doc._id);
+    return documents.put(doc);
+  }
+
+  return {
+    name,
+    find,
+    async get(id) {
+      const doc = await find(id);
+      if (doc === undefined) {
+        throw new AppError('not_found', 'no such document', { subject: id, reason: 'missing' });
+      }
+      return doc;
+    },
+    findMany: (ids) => documents.findMany(ids.filter(isSafeId)),
+    put,
+    async putMany(docs) {
+      for (const doc of docs) checkId(doc._id);
+      return documents.putMany(docs);
+    },
+    async remove(doc, keep = []) {
+      await put(tombstoneOf(doc, keep));
+    },
+    view: (view, query) => readView(transport, stored, view, query),
+    listDocs: (query) => listDocs(transport, stored, query),
+    changes: (query) => readChanges(transport, stored, query),
+  };
+}
+
+function tombstoneOf(doc: SavedDoc, keep: readonly string[]): StoredDoc {
+  const kept = [...TOMBSTONE_FIELDS, ...keep]
+    .filter((field) => field in doc)
+    .map((field) => [field, doc[field]] as const);
+  const requestId = currentOperation()?.requestId;
+  return {
+    ...Object.fromEntries(kept),
+    ...(requestId === undefined ? {} : { pvt_request_id: requestId }),
+    _id: doc._id,
+    _rev: doc._rev,
+    _deleted: true,
+  };
+}
+
+async function readView(
+  transport: Transport,
+  stored: string,
+  [design, view]: ViewName,
+  query: ViewQuery,
+): ReturnType<Database['view']> {
+  checkLimit(query.limit);
+  const path = [stored, '_design', design, '_view', view];
+  const { keys } = query;
+  const call = {
+    path,
+    query: viewParameters(query),
+    deadlineAt: transport.deadline(),
+    ...(keys === undefined
+      ? { method: 'GET' as const }
+      : { method: 'POST' as const, body: JSON.stringify({ keys }) }),
+  };
+  try {
+    return await transport.read(call, parseRows(query.reduce === true));
+  } catch (error) {
+    if (!hasCode(error, 'not_found') || isMissingDatabase(error)) throw error;
+    throw unavailable(`the view ${design}/${view} is not there yet`, storeReasons.viewMissing, {
+      cause: error,
+    });
+  }
+}
+
+function viewParameters(query: ViewQuery): Record<string, string | number | boolean> {
+  return defined({
+    key: json(query.key),
+    startkey: json(query.startKey),
+    endkey: json(query.endKey),
+    inclusive_end: query.inclusiveEnd,
+    startkey_docid: query.startKeyDocId,
+    descending: query.descending,
+    skip: query.skip,
+    limit: query.limit,
+    include_docs: query.includeDocs,
+    reduce: query.reduce ?? false,
+    group: query.group,
+    group_level: query.groupLevel,
+  });
+}
+
+async function listDocs(
+  transport: Transport,
+  stored: string,
+  query: { startId?: string; endId?: string; limit: number },
+): Promise<readonly SavedDoc[]> {
+  checkLimit(query.limit);
+  const docs: SavedDoc[] = [];
+  let startId = query.startId;
+  while (docs.length < query.limit) {
+    const asked = query.limit - docs.length + DESIGN_DOCUMENTS;
+    const parameters = defined({
+      startkey: json(startId),
+      endkey: json(query.endId),
+      limit: asked,
+      include_docs: true,
+    });
+    const rows = await transport.read(
+      {
+        method: 'GET',
+        path: [stored, '_all_docs'],
+        query: parameters,
+        deadlineAt: transport.deadline(),
+      },
+      parseDocRows,
+    );
+    docs.push(...rows.filter((doc) => !doc._id.startsWith('_')));
+    const last = rows.at(-1);
+    if (rows.length < asked || last === undefined) break;
+    startId = `${last._id}\u0000`;
+  }
+  return docs.slice(0, query.limit);
+}
+
+async function readChanges(
+  transport: Transport,
+  stored: string,
+  query: Parameters<Database['changes']>[0],
+): ReturnType<Database['changes']> {
+  checkLimit(query.limit);
+  const waitMs = query.waitMs === undefined ? undefined : Math.min(query.waitMs, MAX_WAIT_MS);
+  const call = {
+    method: 'GET',
+    path: [stored, '_changes'],
+    query: defined({
+      since: query.since,
+      limit: query.limit,
+      include_docs: query.includeDocs,
+      feed: waitMs === undefined ? undefined : 'longpoll',
+      timeout: waitMs,
+    }),
+    // A wait is background work: it has the store's own limit, not that of an operation.
+    deadlineAt:
+      waitMs === undefined ? transport.deadline() : Date.now() + waitMs + transport.timeoutMs,
+    ...(query.signal === undefined ? {} : { signal: query.signal }),
+  } as const;
+  return transport.read(call, parseChanges);
+}
+
+function json(value: unknown): string | undefined {
+  return value === undefined ? undefined : JSON.stringify(value);
+}
+
+function defined(
+  parameters: Record<string, string | number | boolean | undefined>,
+): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    Object.entries(parameters).filter(
+      (entry): entry is [string, string | number | boolean] => entry[1] !== undefined,
+    ),
+  );
+}
+
+function checkLimit(limit: number): void {
+  if (!Number.isSafeInteger(limit) || limit < 1) {
+    throw new AppError('internal', `a limit must be a positive whole number, not ${limit}`);
+  }
+}

@@ -1,0 +1,78 @@
+import { AppError } from '../core/errors.js';
+import type { DatabaseName } from './types.js';
+
+/** CouchDB's rule for names, without the `$`, `(` and `)` that no database of ours has. */
+const NAME = /^[a-z][a-z0-9_+-]*(?:\/[a-z0-9_+-]+)*$/;
+const ACCOUNT_ID = /^[0-9a-f]{32}$/;
+const ACCOUNT_DATABASE = /^account\/([0-9a-f]{2})\/([0-9a-f]{2})\/([0-9a-f]{28})$/;
+
+/**
+ * The system databases. Kazoo's own ones carry Kazoo's names (kazoo-crossbar.md §9); `-top` marks
+ * those that Kazoo does not know.
+ */
+export const databases = {
+  accounts: databaseName('accounts'),
+  claims: databaseName('claims'),
+  dedicatedIps: databaseName('dedicated_ips'),
+  ops: databaseName('ops-top'),
+  systemAuth: databaseName('system_auth'),
+  systemConfig: databaseName('system_config'),
+  tokenAuth: databaseName('token_auth'),
+} as const satisfies Record<string, DatabaseName>;
+
+export interface SystemDatabase {
+  readonly name: DatabaseName;
+  /** The folder of `couch-views/` with its design documents; undefined when it has none. */
+  readonly views: string | undefined;
+}
+
+/** The folder of `couch-views/` whose design documents go into every account database. */
+export const ACCOUNT_VIEWS = 'account';
+
+/** Every database that must be there before the service is ready. */
+export const systemDatabases: readonly SystemDatabase[] = [
+  { name: databases.accounts, views: 'accounts' },
+  { name: databases.claims, views: undefined },
+  { name: databases.dedicatedIps, views: 'dedicated_ips' },
+  { name: databases.ops, views: undefined },
+  { name: databases.systemAuth, views: undefined },
+  { name: databases.systemConfig, views: undefined },
+  { name: databases.tokenAuth, views: undefined },
+];
+
+/**
+ * The database of an account: `account/ab/cd/<28 hex>`, as Kazoo lays it out.
+ * Anything that is no account id is `not_found`: no such account can exist.
+ */
+export function accountDatabase(accountId: string): DatabaseName {
+  if (!ACCOUNT_ID.test(accountId)) {
+    throw new AppError('not_found', 'no such account', { subject: accountId });
+  }
+  const id = accountId;
+  return databaseName(`account/${id.slice(0, 2)}/${id.slice(2, 4)}/${id.slice(4)}`);
+}
+
+/** What `pvt_account_db` holds: the same name with its slashes percent-encoded. */
+export function encodedAccountDatabase(accountId: string): string {
+  return encodeURIComponent(accountDatabase(accountId));
+}
+
+/**
+ * The account whose database this is. Undefined for all other databases, the monthly ones of an
+ * account (`…-YYYYMM`) among them.
+ */
+export function accountIdOf(database: string): string | undefined {
+  const parts = ACCOUNT_DATABASE.exec(database);
+  return parts === null ? undefined : parts.slice(1).join('');
+}
+
+/**
+ * Takes a name that comes from our own files or from the store's list. Names never come from a
+ * request, so a wrong one is a fault of ours: `internal`.
+ */
+export function databaseName(text: string): DatabaseName {
+  if (!NAME.test(text)) {
+    throw new AppError('internal', `not a database name: ${JSON.stringify(text)}`);
+  }
+  return text as DatabaseName;
+}

@@ -1,0 +1,61 @@
+import { toGregorian } from '../core/gregorian.js';
+import { currentOperation, newId } from '../core/operation.js';
+import { encodedAccountDatabase } from './databases.js';
+import type { StoredDoc } from './types.js';
+
+/** Kazoo's rule for private fields: `_…` and `pvt_…`, at the top level only. */
+export function isPrivateField(name: string): boolean {
+  return name.startsWith('_') || name.startsWith('pvt_');
+}
+
+/** The fields of a document that clients may see and set; the id is not among them. */
+export function publicFields(doc: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(doc).filter(([name]) => !isPrivateField(name) && name !== 'id'),
+  );
+}
+
+export interface StampOptions {
+  readonly type: string;
+  readonly nowMs: number;
+  /** The account that owns the document, where one does. */
+  readonly accountId?: string;
+  /** Record who saved it, as Kazoo's crossbar does for the documents it saves. */
+  readonly audit?: boolean;
+}
+
+/**
+ * The private fields of every write (contract §2): type, version, times in Gregorian seconds,
+ * owner and request id. What `before` has and the stamp does not know is left to the caller.
+ */
+export function stamp(
+  before: StoredDoc | undefined,
+  options: StampOptions,
+): Record<string, unknown> {
+  const now = toGregorian(options.nowMs);
+  const operation = currentOperation();
+  return {
+    pvt_type: options.type,
+    pvt_vsn: typeof before?.['pvt_vsn'] === 'string' ? before['pvt_vsn'] : '1',
+    pvt_created: typeof before?.['pvt_created'] === 'number' ? before['pvt_created'] : now,
+    pvt_modified: now,
+    pvt_request_id: operation?.requestId ?? newId(),
+    ...(options.accountId === undefined
+      ? {}
+      : {
+          pvt_account_id: options.accountId,
+          pvt_account_db: encodedAccountDatabase(options.accountId),
+        }),
+    ...(options.audit ? auditStamp() : {}),
+  };
+}
+
+function auditStamp(): Record<string, unknown> {
+  const caller = currentOperation()?.caller;
+  if (caller === undefined) return { pvt_is_authenticated: false };
+  return {
+    pvt_is_authenticated: true,
+    pvt_auth_account_id: caller.accountId,
+    ...(caller.userId === undefined ? {} : { pvt_auth_user_id: caller.userId }),
+  };
+}

@@ -1,0 +1,202 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import nano from 'nano';
+import type { AppError } from '../core/errors.js';
+import { currentOperation } from '../core/operation.js';
+import { createPool, type Exchange, observe } from './exchange.js';
+import {
+  isPassing,
+  refusalError,
+  storeReasons,
+  transportError,
+  unavailable,
+} from './store-errors.js';
+
+/** The longest a change feed may wait for news, in milliseconds. */
+export const MAX_WAIT_MS = 60_000;
+
+const READ_ATTEMPTS = 3;
+const BACKOFF_MS = 50;
+
+/** Something an operator wants to know about the store; the log's business. */
+export interface StoreEvent {
+  /** `accepted`: a write was taken without a quorum (202). */
+  readonly kind: 'retry' | 'read_back' | 'accepted';
+  readonly method: string;
+  /** The request's path below the server, percent-encoded. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface Call {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  /** Raw path segments; they are percent-encoded here and nowhere else. */
+  readonly path: readonly string[];
+  readonly query?: Readonly<Record<string, string | number | boolean>>;
+  /** JSON text. */
+  readonly body?: string;
+  /** `Date.now()` milliseconds. */
+  readonly deadlineAt: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface TransportOptions {
+  readonly url: string;
+  readonly timeoutMs: number;
+  readonly maxSockets: number;
+  readonly random: () => number;
+  readonly onEvent: (event: StoreEvent) => void;
+}
+
+/** One HTTP exchange with the store: deadline, shape check and error translation in one place. */
+export interface Transport {
+  /** Asks up to three times; `parse` throws `bad_gateway` for an answer of the wrong shape. */
+  read<T>(call: Call, parse: (answer: unknown) => T): Promise<T>;
+  /** Asks once. */
+  send<T>(call: Call, parse: (answer: unknown) => T): Promise<T>;
+  /** The longest a call may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** When a call that starts now must end: its own limit or the running operation's. */
+  deadline(timeoutMs?: number): number;
+  report(event: StoreEvent): void;
+  close(): Promise<void>;
+}
+
+/** The part of nano that is used; its own types know no signal. */
+interface NanoServer {
+  request(options: {
+    path: string;
+    method: string;
+    body?: string;
+    dontStringify: true;
+    signal: AbortSignal;
+  }): Promise<unknown>;
+}
+
+export function createTransport(options: TransportOptions): Transport {
+  const pool = createPool({
+    maxSockets: options.maxSockets,
+    silenceMs: MAX_WAIT_MS + options.timeoutMs,
+  });
+  const configuration = { url: options.url, agentOptions: pool.dispatcher, parseUrl: false };
+  const server = nano(configuration as unknown as nano.Configuration) as unknown as NanoServer;
+
+  async function send<T>(call: Call, parse: (answer: unknown) => T): Promise<T> {
+    const exchange: Exchange = { sent: false };
+    const answer = await withDeadline(call, exchange, (signal) =>
+      ask(server, { ...call, signal }, exchange),
+    );
+    if (exchange.status === 202 && call.method !== 'GET') {
+      report('accepted', call, 'taken by fewer nodes than asked for');
+    }
+    return parse(answer);
+  }
+
+  async function read<T>(call: Call, parse: (answer: unknown) => T): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await send(call, parse);
+      } catch (error) {
+        const pauseMs = options.random() * BACKOFF_MS * 2 ** attempt;
+        const late = Date.now() + pauseMs >= call.deadlineAt;
+        if (!isPassing(error) || attempt === READ_ATTEMPTS || late) throw error;
+        report('retry', call, error instanceof Error ? error.message : String(error));
+        await sleep(pauseMs);
+      }
+    }
+  }
+
+  function report(kind: StoreEvent['kind'], call: Call, message: string): void {
+    options.onEvent({ kind, method: call.method, path: encodePath(call.path), message });
+  }
+
+  return {
+    read,
+    send,
+    timeoutMs: options.timeoutMs,
+    deadline(timeoutMs = options.timeoutMs) {
+      const own = Date.now() + timeoutMs;
+      return Math.min(own, currentOperation()?.deadlineAt ?? own);
+    },
+    report: options.onEvent,
+    close: () => pool.close(),
+  };
+}
+
+function encodePath(segments: readonly string[]): string {
+  return segments.map(encodeURIComponent).join('/');
+}
+
+/** Builds the URL's tail here, because nano encodes some names and not others (traps.md, 2). */
+function target(call: Call): string {
+  const query = new URLSearchParams(
+    Object.entries(call.query ?? {}).map(([name, value]): [string, string] => [
+      name,
+      String(value),
+    ]),
+  ).toString();
+  return encodePath(call.path) + (query === '' ? '' : `?${query}`);
+}
+
+async function ask(
+  server: NanoServer,
+  call: Call & { signal: AbortSignal },
+  exchange: Exchange,
+): Promise<unknown> {
+  try {
+    return await observe(exchange, () =>
+      server.request({
+        path: target(call),
+        method: call.method,
+        ...(call.body === undefined ? {} : { body: call.body }),
+        dontStringify: true,
+        signal: call.signal,
+      }),
+    );
+  } catch (error) {
+    const answered = (exchange.status ?? 0) >= 400 && exchange.error === undefined;
+    throw answered ? refusalError(exchange, error) : transportError(exchange, error);
+  }
+}
+
+/**
+ * Ends the call at its deadline whatever nano does: an aborted body resolves as `''` there, and
+ * some answers would leave its promise open for ever.
+ */
+async function withDeadline<T>(
+  call: Call,
+  exchange: Exchange,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const remainingMs = call.deadlineAt - Date.now();
+  if (remainingMs <= 0) {
+    throw unavailable('no time was left to ask the document store', storeReasons.unreachable);
+  }
+  if (call.signal?.aborted) throw aborted();
+  const controller = new AbortController();
+  return new Promise<T>((resolve, reject) => {
+    const stop = (error: AppError): void => {
+      reject(error);
+      controller.abort();
+    };
+    const timer = setTimeout(() => stop(timedOut(exchange)), remainingMs);
+    const onAbort = (): void => stop(aborted());
+    call.signal?.addEventListener('abort', onAbort, { once: true });
+    run(controller.signal)
+      .then(resolve, reject)
+      .finally(() => {
+        clearTimeout(timer);
+        call.signal?.removeEventListener('abort', onAbort);
+      });
+  });
+}
+
+function timedOut({ sent }: Exchange): AppError {
+  return unavailable(
+    'the document store did not answer in time',
+    sent ? storeReasons.timedOut : storeReasons.unreachable,
+  );
+}
+
+function aborted(): AppError {
+  return unavailable('the call was ended by its caller', storeReasons.aborted);
+}

@@ -1,0 +1,112 @@
+import { isJsonObject } from '../core/json.js';
+import type { Database } from './database.js';
+import type { Databases } from './databases.js';
+import { readDesign } from './design.js';
+import { postDocument } from './documents.js';
+import { badRequest, noDatabase } from './errors.js';
+import { type Exchange, param, readJson, requireJsonType, sendJson } from './exchange.js';
+import type { Route } from './router.js';
+import { describeDatabase } from './server-routes.js';
+import type { WithDatabase } from './with-database.js';
+
+/** A database as a whole. */
+export function databaseRoutes(databases: Databases, withDatabase: WithDatabase): readonly Route[] {
+  const name = (x: Exchange): string => param(x, 'db');
+  const jsonOnly = (run: (x: Exchange, database: Database) => Promise<void>) =>
+    withDatabase(async (x, database) => {
+      requireJsonType(x);
+      await run(x, database);
+    });
+  return [
+    {
+      path: '/:db/_security',
+      methods: {
+        GET: async (x) => sendJson(x, 200, databases.meta(name(x)).security),
+        PUT: (x) => saveSecurity(x, databases),
+      },
+      allow: 'PUT,GET',
+    },
+    {
+      path: '/:db/_revs_limit',
+      methods: {
+        GET: async (x) => sendJson(x, 200, databases.meta(name(x)).revsLimit),
+        PUT: (x) => saveRevsLimit(x, databases),
+      },
+    },
+    { path: '/:db/_compact', methods: { POST: jsonOnly(compact) } },
+    { path: '/:db/_compact/:ddoc', methods: { POST: jsonOnly(accept) } },
+    { path: '/:db/_view_cleanup', methods: { POST: jsonOnly(cleanViews) } },
+    { path: '/:db/_ensure_full_commit', methods: { POST: jsonOnly(ensureCommit) } },
+    {
+      path: '/:db',
+      methods: {
+        DELETE: async (x) => {
+          // A revision means that the client thought of a document and lost its id on the way.
+          if (x.query.has('rev')) {
+            throw badRequest(
+              'You tried to DELETE a database with a ?rev= parameter. Did you mean to DELETE a document instead?',
+            );
+          }
+          await databases.destroy(name(x));
+          sendJson(x, 200, { ok: true });
+        },
+        GET: async (x) => sendJson(x, 200, await describeDatabase(databases, name(x))),
+        POST: withDatabase(postDocument),
+        PUT: async (x) => {
+          await databases.create(name(x));
+          const location = `http://${x.req.headers.host ?? 'localhost'}/${encodeURIComponent(name(x))}`;
+          sendJson(x, 201, { ok: true }, { location });
+        },
+      },
+      allow: 'DELETE,GET,HEAD,POST,PUT',
+    },
+  ];
+}
+
+async function saveSecurity(x: Exchange, databases: Databases): Promise<void> {
+  const name = param(x, 'db');
+  if (!databases.has(name)) throw noDatabase();
+  const security = await readJson(x);
+  if (!isJsonObject(security)) throw badRequest('security_object_must_be_a_json_object');
+  await databases.saveMeta(name, { security });
+  sendJson(x, 200, { ok: true });
+}
+
+async function saveRevsLimit(x: Exchange, databases: Databases): Promise<void> {
+  const name = param(x, 'db');
+  if (!databases.has(name)) throw noDatabase();
+  const limit = await readJson(x);
+  if (typeof limit !== 'number' || !Number.isInteger(limit) || limit < 1) {
+    throw badRequest('`revs_limit` must be a positive integer');
+  }
+  // PouchDB takes the limit when it opens a database, so it holds from the next opening on.
+  await databases.saveMeta(name, { revsLimit: limit });
+  sendJson(x, 200, { ok: true });
+}
+
+async function compact(x: Exchange, database: Database): Promise<void> {
+  await database.pouch.compact();
+  sendJson(x, 202, { ok: true });
+}
+
+async function accept(x: Exchange): Promise<void> {
+  sendJson(x, 202, { ok: true });
+}
+
+async function cleanViews(x: Exchange, database: Database): Promise<void> {
+  await database.catalog.update();
+  const { ids } = database.catalog;
+  const signatures = new Set<string>();
+  for (let n = ids.firstIndex((id) => id < '_design/'); n < ids.length; n += 1) {
+    const id = ids.at(n) ?? '';
+    if (!id.startsWith('_design/')) break;
+    signatures.add(readDesign(await database.pouch.get(id)).signature);
+  }
+  database.views.keepOnly(signatures);
+  sendJson(x, 202, { ok: true });
+}
+
+async function ensureCommit(x: Exchange, database: Database): Promise<void> {
+  const time = String(database.stored.meta.createdAtS);
+  sendJson(x, 201, { ok: true, instance_start_time: time });
+}

@@ -1,0 +1,144 @@
+import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { isJsonObject, JsonError, type JsonObject, parseJson } from '../core/json.js';
+import { badRequest, couchError } from './errors.js';
+import { Parameters } from './query.js';
+
+const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** Far more than a document needs, and far less than what overflows the stack. */
+const MAX_JSON_DEPTH = 500;
+const CHUNK_CHARS = 64 * 1024;
+
+/** One request and its answer. */
+export interface Exchange {
+  readonly req: IncomingMessage;
+  readonly res: ServerResponse;
+  /** The path's segments, decoded; a database name's slashes are inside the first one. */
+  readonly segments: readonly string[];
+  readonly query: URLSearchParams;
+  /** What the route's pattern named. */
+  readonly params: Readonly<Record<string, string>>;
+  /** The admin's name, or undefined for an anonymous caller. */
+  readonly user: string | undefined;
+  /** How the caller signed in, in CouchDB's words. */
+  readonly authenticated: 'default' | 'cookie' | undefined;
+  /** Aborted when the client goes away or the store shuts down. */
+  readonly signal: AbortSignal;
+}
+
+/** A parameter that the route's pattern guarantees. */
+export function param(x: Exchange, name: string): string {
+  return x.params[name] ?? '';
+}
+
+/** The request's parameters from the query string alone. */
+export function queryOf(x: Exchange): Parameters {
+  return new Parameters(x.query);
+}
+
+/** The whole body; 413 when it is larger than the store takes. */
+export async function readBody(x: Exchange): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of x.req as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) {
+      throw couchError(413, 'too_large', 'the request entity is too large', {
+        connection: 'close',
+      });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The body as JSON; CouchDB says the same of text that is no JSON and of no body at all. */
+export async function readJson(x: Exchange): Promise<unknown> {
+  const body = await readBody(x);
+  try {
+    return parseJson(body, { maxDepth: MAX_JSON_DEPTH });
+  } catch (error) {
+    if (error instanceof JsonError) throw badRequest('invalid UTF-8 JSON');
+    throw error;
+  }
+}
+
+/** The body as a JSON object; 415 without the content type that CouchDB asks for on POST. */
+export async function readPostedObject(x: Exchange): Promise<JsonObject> {
+  requireJsonType(x);
+  const body = await readJson(x);
+  if (!isJsonObject(body)) throw badRequest('Request body must be a JSON object');
+  return body;
+}
+
+/** CouchDB refuses POSTs of other types because browsers may send those across origins. */
+export function requireJsonType(x: Exchange): void {
+  const type = (x.req.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
+  if (type !== 'application/json') {
+    throw couchError(415, 'bad_content_type', 'Content-Type must be application/json');
+  }
+}
+
+/** Sends one JSON value, with the newline at its end that CouchDB sends. */
+export function sendJson(
+  x: Exchange,
+  status: number,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const text = Buffer.from(`${JSON.stringify(body)}\n`);
+  x.res.writeHead(status, {
+    'cache-control': 'must-revalidate',
+    'content-type': 'application/json',
+    'content-length': text.length,
+    ...headers,
+  });
+  x.res.end(text);
+}
+
+/**
+ * An answer written piece by piece: pieces are gathered to chunks and writing waits for a slow
+ * client, so that a large listing never stands in memory as one text.
+ */
+export class AnswerStream {
+  readonly #x: Exchange;
+  #pending = '';
+
+  constructor(x: Exchange, headers: Readonly<Record<string, string>> = {}) {
+    this.#x = x;
+    x.res.writeHead(200, {
+      'cache-control': 'must-revalidate',
+      'content-type': 'application/json',
+      ...headers,
+    });
+  }
+
+  async write(text: string): Promise<void> {
+    this.#pending += text;
+    if (this.#pending.length >= CHUNK_CHARS) await this.flush();
+  }
+
+  /** Sends what was gathered; rejects when the client is gone. */
+  async flush(): Promise<void> {
+    const text = this.#pending;
+    this.#pending = '';
+    this.#x.signal.throwIfAborted();
+    if (text === '' || this.#x.res.write(text)) return;
+    await once(this.#x.res, 'drain', { signal: this.#x.signal });
+  }
+
+  async end(text = ''): Promise<void> {
+    await this.write(text);
+    await this.flush();
+    this.#x.res.end();
+  }
+
+  /** A list in brackets, an item a line, as CouchDB lays it out. */
+  async writeItems(items: Iterable<string> | AsyncIterable<string>): Promise<void> {
+    let first = true;
+    for await (const item of items) {
+      await this.write(first ? item : `,\n${item}`);
+      first = false;
+    }
+  }
+}

@@ -1,0 +1,13 @@
+/** What the starter tells the store's process. Sent over IPC, so the password is in no listing. */
+export interface StartMessage {
+  readonly type: 'start';
+  readonly dataDir: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+}
+
+/** What the store's process answers. */
+export type StoreMessage =
+  | { readonly type: 'ready'; readonly port: number }
+  | { readonly type: 'failed'; readonly message: string };

@@ -1,0 +1,135 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { allDocsRoutes } from './all-docs.js';
+import { bulkRoutes } from './bulk.js';
+import { changesRoutes } from './changes.js';
+import { databaseRoutes } from './database-routes.js';
+import type { Databases } from './databases.js';
+import { documentRoutes } from './documents.js';
+import { couchError, describeError, notFound } from './errors.js';
+import { type Exchange, sendJson } from './exchange.js';
+import { findRoutes } from './find.js';
+import {
+  createRouter,
+  type FindRoute,
+  handlerFor,
+  type Route,
+  type RouteMatch,
+  splitPath,
+} from './router.js';
+import { COUCHDB_VERSION, serverRoutes } from './server-routes.js';
+import type { Caller, Sessions } from './session.js';
+import { viewRoutes } from './views.js';
+import { bindDatabases } from './with-database.js';
+
+export interface FrontOptions {
+  readonly databases: Databases;
+  readonly sessions: Sessions;
+  /** The server's own id, which `GET /` shows. */
+  readonly uuid: string;
+  /** Aborted when the store stops: feeds end, other requests finish. */
+  readonly stopping: AbortSignal;
+  /** Gets one line per failure that nobody foresaw. */
+  readonly log: (event: Readonly<Record<string, unknown>>) => void;
+}
+
+/** The HTTP front: CouchDB's API over the databases. */
+export function createFront(options: FrontOptions): Server {
+  const { databases, sessions, uuid } = options;
+  const withDatabase = bindDatabases(databases);
+  const routes: readonly Route[] = [
+    ...serverRoutes(databases, uuid),
+    ...sessions.routes,
+    ...databaseRoutes(databases, withDatabase),
+    ...allDocsRoutes(withDatabase),
+    ...bulkRoutes(withDatabase),
+    ...changesRoutes(withDatabase),
+    ...viewRoutes(withDatabase),
+    ...findRoutes(withDatabase),
+    ...documentRoutes(withDatabase),
+  ];
+  const findRoute = createRouter(routes);
+  const server = createServer((req, res) => {
+    void answer(options, findRoute, req, res);
+  });
+  // Feeds stay open for as long as their client likes.
+  server.requestTimeout = 0;
+  return server;
+}
+
+async function answer(
+  options: FrontOptions,
+  findRoute: FindRoute,
+  req: IncomingMessage,
+  res: ServerResponse,
+): Promise<void> {
+  const left = new AbortController();
+  res.on('close', () => left.abort());
+  // A socket that breaks is the client's affair; without a listener it would end the process.
+  res.on('error', () => left.abort());
+  req.on('error', () => left.abort());
+  res.setHeader('server', `CouchDB/${COUCHDB_VERSION} (telcouch embedded)`);
+  const url = req.url ?? '/';
+  const queryAt = url.indexOf('?');
+  const base: Exchange = {
+    req,
+    res,
+    segments: [],
+    query: new URLSearchParams(queryAt < 0 ? '' : url.slice(queryAt + 1)),
+    params: {},
+    user: undefined,
+    authenticated: undefined,
+    signal: AbortSignal.any([left.signal, options.stopping]),
+  };
+  try {
+    const caller = options.sessions.authenticate(req);
+    const segments = splitPath(queryAt < 0 ? url : url.slice(0, queryAt));
+    await run(findRoute, { ...base, ...caller, segments }, caller);
+  } catch (error) {
+    fail(options, base, left.signal, error);
+  }
+}
+
+async function run(findRoute: FindRoute, x: Exchange, caller: Caller): Promise<void> {
+  const match = findMatch(findRoute, x, caller);
+  const handler = handlerFor(match.route, x.req.method ?? 'GET');
+  await handler({ ...x, params: match.params });
+}
+
+/** Login comes before everything else, so that a stranger learns nothing of what is there. */
+function findMatch(findRoute: FindRoute, x: Exchange, caller: Caller): RouteMatch {
+  const match = findRoute(x.segments);
+  if (caller.user === undefined && match?.route.open !== true) {
+    throw couchError(401, 'unauthorized', 'You are not a server admin.');
+  }
+  if (match === undefined) throw notFound('missing');
+  return match;
+}
+
+function fail(options: FrontOptions, x: Exchange, left: AbortSignal, error: unknown): void {
+  const foreseen = describeError(error);
+  if (foreseen === undefined && !left.aborted) {
+    options.log({
+      level: 'error',
+      message: 'request failed',
+      method: x.req.method,
+      path: (x.req.url ?? '').split('?')[0],
+      error: error instanceof Error ? error.stack : JSON.stringify(error),
+    });
+  }
+  if (x.res.headersSent) {
+    // The rest of a list cannot be told from a whole one unless the connection breaks.
+    x.res.destroy();
+    return;
+  }
+  const shown = foreseen ?? {
+    status: 500,
+    error: 'internal_server_error',
+    reason: 'The store failed to answer; its log says why.',
+    headers: {},
+  };
+  // What is left of a body would be read as the next request.
+  const close = x.req.complete ? {} : { connection: 'close' };
+  const body = { error: shown.error, reason: shown.reason };
+  sendJson(x, shown.status, body, { ...close, ...shown.headers });
+  x.req.resume();
+}

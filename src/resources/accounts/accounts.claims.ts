@@ -1,0 +1,138 @@
+import { hasCode, InvalidError, type Issue } from '../../core/errors.js';
+import type { Claim, Claims } from '../../couch/claims.js';
+import { accountDatabase } from '../../couch/databases.js';
+import { fromDoc, nameClaim } from './accounts.doc.js';
+import type { AccountStore } from './accounts.store.js';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What an account keeps for itself alone, and how Kazoo says that it is taken. */
+const KINDS = [
+  {
+    kind: 'account_realm',
+    field: 'realm',
+    message: 'Account realm already in use',
+    claimed: (text: string) => text.toLowerCase(),
+  },
+  {
+    kind: 'account_name',
+    field: 'name',
+    message: 'Account name already in use',
+    claimed: nameClaim,
+  },
+] as const;
+
+type Kind = (typeof KINDS)[number];
+
+export const ACCOUNT_CLAIM_KINDS: readonly string[] = KINDS.map(({ kind }) => kind);
+
+function claimedValue({ field, claimed }: Kind, fields: Fields): string | undefined {
+  const text = fields[field];
+  return typeof text === 'string' && text !== '' ? claimed(text) : undefined;
+}
+
+function uniqueIssue({ field, message }: Kind, fields: Fields): Issue {
+  return { path: [field], rule: 'unique', message, details: { cause: fields[field] } };
+}
+
+export type AccountClaims = ReturnType<typeof createAccountClaims>;
+
+/** Realm and name of accounts, kept unique by claims (contract §2). */
+export function createAccountClaims(deps: { store: AccountStore; claims: Claims }) {
+  const { store, claims } = deps;
+
+  /** A claim counts while its owner's document is there and says the same. */
+  async function isStillHeld(claim: Claim): Promise<boolean> {
+    const kind = KINDS.find((each) => each.kind === claim.kind);
+    const stored = await store.findStored(claim.owner.id);
+    const account = stored === undefined ? undefined : fromDoc(stored);
+    return (
+      kind !== undefined &&
+      account !== undefined &&
+      claimedValue(kind, account.fields) === claim.value
+    );
+  }
+
+  /** Accounts that came by replication have no claim: the views know them. */
+  async function isTakenUnclaimed(kind: Kind, value: string, id: string): Promise<boolean> {
+    const ids =
+      kind.field === 'realm' ? await store.findIdsByRealm(value) : await store.findIdsByName(value);
+    for (const other of ids) {
+      if (other === id) continue;
+      const account = await store.find(other);
+      if (account !== undefined && claimedValue(kind, account.fields) === value) return true;
+    }
+    return false;
+  }
+
+  async function isTaken(kind: Kind, value: string, id: string): Promise<boolean> {
+    const claim = await claims.find(kind.kind, value);
+    if (claim !== undefined && claim.owner.id === id) return false;
+    if (claim !== undefined && (await isStillHeld(claim))) return true;
+    return isTakenUnclaimed(kind, value, id);
+  }
+
+  return {
+    isStillHeld,
+
+    /** Kazoo's `unique` faults of these fields for this account. */
+    async findIssues(id: string, fields: Fields): Promise<Issue[]> {
+      const issues = await Promise.all(
+        KINDS.map(async (kind) => {
+          const value = claimedValue(kind, fields);
+          if (value === undefined || !(await isTaken(kind, value, id))) return [];
+          return [uniqueIssue(kind, fields)];
+        }),
+      );
+      return issues.flat();
+    },
+
+    /** Claims realm and name before they are saved; a race that is lost is a `unique` fault. */
+    async acquireAll(id: string, fields: Fields): Promise<void> {
+      const owner = { id, database: accountDatabase(id) };
+      for (const kind of KINDS) {
+        const value = claimedValue(kind, fields);
+        if (value === undefined) continue;
+        try {
+          await claims.acquire(kind.kind, value, owner, isStillHeld);
+        } catch (error) {
+          if (hasCode(error, 'conflict')) throw new InvalidError([uniqueIssue(kind, fields)]);
+          throw error;
+        }
+      }
+    },
+
+    /** The claims hold from now on: the document that needs them is saved. */
+    async confirmAll(id: string, fields: Fields): Promise<void> {
+      for (const kind of KINDS) {
+        const value = claimedValue(kind, fields);
+        if (value !== undefined) await claims.confirm(kind.kind, value, id);
+      }
+    },
+
+    /** Makes the claims an account should have and lacks; how many. Another's stays another's. */
+    async ensureAll(id: string, fields: Fields): Promise<number> {
+      const owner = { id, database: accountDatabase(id) };
+      let made = 0;
+      for (const kind of KINDS) {
+        const value = claimedValue(kind, fields);
+        if (value === undefined) continue;
+        const claim = await claims.find(kind.kind, value);
+        if (claim?.owner.id === id && claim.state === 'held') continue;
+        await claims.acquire(kind.kind, value, owner, isStillHeld);
+        await claims.confirm(kind.kind, value, id);
+        made += 1;
+      }
+      return made;
+    },
+
+    /** Gives back what `given` had claimed and `kept` does not need; all without `kept`. */
+    async release(id: string, given: Fields, kept: Fields = {}): Promise<void> {
+      for (const kind of KINDS) {
+        const value = claimedValue(kind, given);
+        if (value === undefined || value === claimedValue(kind, kept)) continue;
+        await claims.release(kind.kind, value, id);
+      }
+    },
+  };
+}

@@ -1,0 +1,272 @@
+import { randomBytes } from 'node:crypto';
+import { AppError, hasCode, InvalidError, type Issue } from '../../core/errors.js';
+import { toGregorian } from '../../core/gregorian.js';
+import type { JsonObject } from '../../core/json.js';
+import { mergePatch } from '../../core/merge.js';
+import { newId } from '../../core/operation.js';
+import { validate } from '../../core/validation.js';
+import type { AccountClaims } from './accounts.claims.js';
+import { type Account, fromDoc, toDoc, withPrivate } from './accounts.doc.js';
+import { accountBody, DERIVED_MEMBERS } from './accounts.schema.js';
+import type { AccountStore } from './accounts.store.js';
+
+/** A resource that accounts hold; asked when an account is deleted. Wired in `app.ts`. */
+export interface AccountParticipant {
+  readonly name: string;
+  /** What forbids the deletion, in words: `2 subscriptions`; empty when nothing does. */
+  listHolds(accountId: string): Promise<readonly string[]>;
+  /** Gives back what the account holds; safe to repeat. */
+  release(accountId: string): Promise<void>;
+}
+
+export interface AccountServiceDeps {
+  readonly store: AccountStore;
+  readonly claims: AccountClaims;
+  readonly participants: readonly AccountParticipant[];
+  readonly findMasterId: () => Promise<string | undefined>;
+  /** Kazoo's default realm is random hex and this suffix. */
+  readonly realmSuffix: string;
+  readonly now: () => number;
+  /** This process has saved or deleted the account. */
+  readonly onChange: (accountId: string) => void;
+  /** Told about each step after a commit that failed and is left to `refresh`. */
+  readonly onCleanupFailure: (error: unknown, accountId: string, step: string) => void;
+}
+
+type Fields = Record<string, unknown>;
+export type Match = (revision: string) => void;
+
+const noMatch: Match = () => undefined;
+const DEFAULT_TIMEZONE = 'UTC';
+const REALM_BYTES = 3;
+const TRIAL_S = 14 * 24 * 3600;
+const SAVE_TRIES = 5;
+
+export type AccountService = ReturnType<typeof createAccountService>;
+
+/** What a client may set: its fields without the derived ones, the realm without spaces. */
+function settable(fields: Fields): Fields {
+  const kept = Object.entries(fields).filter(([name]) => !DERIVED_MEMBERS.includes(name));
+  const result: Fields = Object.fromEntries(kept);
+  if (typeof result['realm'] === 'string') result['realm'] = result['realm'].replaceAll(' ', '');
+  if (result['timezone'] === 'inherit') delete result['timezone'];
+  return result;
+}
+
+/** Kazoo honours `enabled` only from an ancestor: nobody disables himself (§1.7). */
+function enabledChange(account: Account, fields: Fields, callerId: string | undefined): Fields {
+  const asked = fields['enabled'];
+  if (typeof asked !== 'boolean') return {};
+  return callerId !== undefined && account.tree.includes(callerId) ? { pvt_enabled: asked } : {};
+}
+
+/** The rules of accounts (contract §4; kazoo-accounts §1): everything is checked, then saved. */
+export function createAccountService(deps: AccountServiceDeps) {
+  const { store, claims, now } = deps;
+
+  async function get(id: string): Promise<Account> {
+    const account = await store.find(id);
+    if (account === undefined) throw new AppError('not_found', 'no such account', { subject: id });
+    return account;
+  }
+
+  /** The whole schema, then uniqueness; all faults together. */
+  async function check(id: string, fields: Fields): Promise<Fields> {
+    const issues: Issue[] = [];
+    let checked = fields;
+    try {
+      checked = validate(accountBody, fields);
+    } catch (error) {
+      if (!(error instanceof InvalidError)) throw error;
+      issues.push(...error.issues);
+    }
+    issues.push(...(await claims.findIssues(id, checked)));
+    if (issues.length > 0) throw new InvalidError(issues);
+    const { enabled: _enabled, ...rest } = checked;
+    return rest;
+  }
+
+  /** The copy is derived: a failure there leaves the account saved, and `refresh` mends it. */
+  async function copyOut(account: Account): Promise<Account> {
+    deps.onChange(account.id);
+    await attempt(account.id, 'copy', () => store.saveCopy(account.stored));
+    return account;
+  }
+
+  async function attempt(id: string, step: string, run: () => Promise<unknown>): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      deps.onCleanupFailure(error, id, step);
+    }
+  }
+
+  async function undoCreate(id: string, fields: Fields): Promise<void> {
+    // The database goes first: a claim without a document behind it is free again by itself.
+    await attempt(id, 'unroll database', () => store.destroy(id));
+    await attempt(id, 'unroll claims', () => claims.release(id, fields));
+  }
+
+  async function create(
+    input: Fields,
+    options: { parentId?: string; private?: Fields } = {},
+  ): Promise<Account> {
+    const parent = options.parentId === undefined ? undefined : await get(options.parentId);
+    const id = newId();
+    const fields = await check(id, {
+      realm: `${randomBytes(REALM_BYTES).toString('hex')}.${deps.realmSuffix}`,
+      timezone: DEFAULT_TIMEZONE,
+      ...settable(input),
+    });
+    const doc = toDoc(
+      id,
+      undefined,
+      {
+        fields,
+        private: {
+          pvt_tree: parent === undefined ? [] : [...parent.tree, parent.id],
+          ...(parent === undefined
+            ? {}
+            : { pvt_parent_id: parent.id, pvt_enabled: parent.isEnabled }),
+          ...trialFields(input['is_trial_account'] === true, now()),
+          ...options.private,
+        },
+      },
+      now(),
+    );
+    let account: Account;
+    try {
+      await claims.acquireAll(id, fields);
+      await store.install(id);
+      account = fromDoc(await store.save(doc)) as Account;
+    } catch (error) {
+      await undoCreate(id, fields);
+      throw error;
+    }
+    await attempt(id, 'confirm claims', () => claims.confirmAll(id, fields));
+    return copyOut(account);
+  }
+
+  /** Saves other public fields of a checked account, moving its claims along. */
+  async function change(before: Account, fields: Fields, extra: Fields): Promise<Account> {
+    let account: Account;
+    try {
+      await claims.acquireAll(before.id, fields);
+      const doc = toDoc(before.id, before.stored, { fields, private: extra }, now());
+      account = fromDoc(await store.save(doc)) as Account;
+    } catch (error) {
+      await attempt(before.id, 'claims', () => claims.release(before.id, fields, before.fields));
+      throw error;
+    }
+    await attempt(before.id, 'claims', async () => {
+      await claims.confirmAll(before.id, fields);
+      await claims.release(before.id, before.fields, fields);
+    });
+    return copyOut(account);
+  }
+
+  /** POST: other public fields altogether, but realm and timezone stay where none is named. */
+  async function replace(
+    id: string,
+    input: Fields,
+    caller: { accountId: string },
+    match: Match = noMatch,
+  ): Promise<Account> {
+    const before = await get(id);
+    match(before.revision);
+    const kept = { realm: before.realm, timezone: before.fields['timezone'] ?? DEFAULT_TIMEZONE };
+    const fields = await check(id, withoutUndefined({ ...kept, ...settable(input) }));
+    return change(before, fields, enabledChange(before, input, caller.accountId));
+  }
+
+  /** PATCH: a merge over the public fields, judged as a whole. */
+  async function patch(
+    id: string,
+    input: Fields,
+    options: { recursive: boolean; callerId: string },
+    match: Match = noMatch,
+  ): Promise<Account> {
+    const before = await get(id);
+    match(before.revision);
+    const merged = mergePatch(before.fields as JsonObject, settable(input) as JsonObject, {
+      recursive: options.recursive,
+    });
+    const fields = await check(id, merged);
+    return change(before, fields, enabledChange(before, input, options.callerId));
+  }
+
+  /** Writes private fields, reading again when another write was first. */
+  async function setPrivate(id: string, make: (account: Account) => Fields): Promise<Account> {
+    for (let tries = 1; ; tries += 1) {
+      const account = await get(id);
+      try {
+        const saved = await store.save(withPrivate(account, make(account), now()));
+        return await copyOut(fromDoc(saved) ?? account);
+      } catch (error) {
+        if (!hasCode(error, 'conflict') || tries >= SAVE_TRIES) throw error;
+      }
+    }
+  }
+
+  async function refuseDeletion(id: string): Promise<void> {
+    if (id === (await deps.findMasterId())) {
+      throw new AppError('method_not_allowed', 'the master account cannot be deleted');
+    }
+    const descendants = (await store.countDescendants([id])).get(id) ?? 0;
+    if (descendants > 0) {
+      throw new AppError('conflict', 'account has descendants', {
+        reason: 'account_has_descendants',
+        details: { holds: [`${descendants} descendant accounts`] },
+      });
+    }
+    const holds = await Promise.all(deps.participants.map((each) => each.listHolds(id)));
+    if (holds.flat().length > 0) {
+      throw new AppError('conflict', `account holds ${holds.flat().join(', ')}`, {
+        reason: 'account_in_use',
+        details: { holds: holds.flat() },
+      });
+    }
+  }
+
+  /** Soft: the account's document says it is deleted, and what it held is given back. */
+  async function remove(id: string, match: Match = noMatch): Promise<Account> {
+    const before = await get(id);
+    match(before.revision);
+    await refuseDeletion(id);
+    const saved = await store.save(withPrivate(before, { pvt_deleted: true }, now()));
+    deps.onChange(id);
+    await attempt(id, 'copy', () => store.saveCopy(saved));
+    await attempt(id, 'claims', () => claims.release(id, before.fields));
+    for (const participant of deps.participants) {
+      await attempt(id, participant.name, () => participant.release(id));
+    }
+    return before;
+  }
+
+  return {
+    get,
+    find: store.find,
+    create,
+    replace,
+    patch,
+    remove,
+    setPrivate,
+    /** Lets the account's people sign in, or not; ends its tokens when not. */
+    setEnabled: (id: string, isEnabled: boolean) =>
+      setPrivate(id, () => ({ pvt_enabled: isEnabled })),
+    setSuperduper: (id: string, isSuperduper: boolean) =>
+      setPrivate(id, () => ({ pvt_superduper_admin: isSuperduper })),
+    /** Makes the secret that an account's own tokens are signed with, unless there is one. */
+    ensureSignatureSecret: (id: string) =>
+      setPrivate(id, (account) => ({ pvt_signature_secret: account.signatureSecret ?? newId() })),
+  };
+}
+
+function trialFields(isTrial: boolean, nowMs: number): Fields {
+  if (!isTrial) return {};
+  return { pvt_trial_account: true, pvt_trial_expires: toGregorian(nowMs) + TRIAL_S };
+}
+
+function withoutUndefined(fields: Fields): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

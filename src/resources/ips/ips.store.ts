@@ -1,0 +1,174 @@
+import { hasCode } from '../../core/errors.js';
+import type { IpAddress } from '../../core/ip-address.js';
+import { accountDatabase, accountIdOf, databases } from '../../couch/databases.js';
+import type {
+  Couch,
+  SavedDoc,
+  StoredDoc,
+  ViewKey,
+  ViewName,
+  ViewRow,
+  WriteResult,
+} from '../../couch/types.js';
+import { DEDICATED_IP, type DedicatedIp, fromDoc, heldBy, newDoc } from './ips.doc.js';
+
+/** An address in a listing. */
+export interface ListedIp {
+  readonly ip: string;
+  readonly zone: string;
+}
+
+/** An address in the maintenance summary. */
+export interface SummarizedIp extends ListedIp {
+  readonly host: string;
+  readonly status: string;
+  readonly assignedTo: string;
+}
+
+/** What came of writing one address. */
+export type IpWrite =
+  | { readonly ok: true; readonly ip: DedicatedIp }
+  | { readonly ok: false; readonly address: IpAddress };
+
+/** Rows read of one listing, at most: the pools of the largest operators are smaller. */
+const MAX_ROWS = 200_000;
+const BATCH = 500;
+/** Sorts after every string in CouchDB's collation. */
+const HIGH = '\ufff0';
+
+const view = (name: string): ViewName => ['dedicated_ips', name];
+
+function listed(row: ViewRow): ListedIp {
+  const value = row.value as { ip?: unknown; zone?: unknown };
+  return { ip: String(value.ip ?? row.id), zone: String(value.zone ?? '') };
+}
+
+function parsed(docs: ReadonlyMap<string, SavedDoc>): Map<IpAddress, DedicatedIp> {
+  const ips = [...docs.values()].flatMap((doc) => fromDoc(doc) ?? []);
+  return new Map(ips.map((ip) => [ip.ip, ip]));
+}
+
+export type IpStore = ReturnType<typeof createIpStore>;
+
+/** Dedicated IPs in CouchDB: truth in `dedicated_ips`, a copy with each holder (contract §2). */
+export function createIpStore(deps: { couch: Couch; now: () => number }) {
+  const { couch, now } = deps;
+  const truths = couch.database(databases.dedicatedIps);
+  const copiesOf = (accountId: string) => couch.database(accountDatabase(accountId));
+
+  async function names(viewName: string): Promise<string[]> {
+    const rows = await truths.view(view(viewName), { reduce: true, group: true, limit: MAX_ROWS });
+    return rows.map((row) => String(row.key));
+  }
+
+  return {
+    /** The address, or undefined when the pool has none like it. */
+    async find(ip: IpAddress): Promise<DedicatedIp | undefined> {
+      const doc = await truths.find(ip);
+      return doc === undefined ? undefined : fromDoc(doc);
+    },
+
+    async findMany(ips: readonly IpAddress[]): Promise<ReadonlyMap<IpAddress, DedicatedIp>> {
+      return parsed(await truths.findMany(ips));
+    },
+
+    /** Adds an available address; `conflict` when the pool has it. */
+    async create(fields: { ip: IpAddress; zone: string; host: string }): Promise<DedicatedIp> {
+      return fromDoc(await truths.put(newDoc(fields, now()))) as DedicatedIp;
+    },
+
+    /** Gives each address to `accountId` (undefined: to nobody); each write stands alone. */
+    async hold(ips: readonly DedicatedIp[], accountId: string | undefined): Promise<IpWrite[]> {
+      const docs = ips.map((ip) => heldBy(ip, accountId, now()));
+      const results = await truths.putMany(docs);
+      return results.map((result, n) => toIpWrite(result, ips[n] as DedicatedIp));
+    },
+
+    /** Takes the address out of the pool; `conflict` when it changed since it was read. */
+    remove: (ip: DedicatedIp): Promise<void> => truths.remove(ip.stored),
+
+    async listAvailable(zone: string | undefined, limit: number): Promise<ListedIp[]> {
+      const rows = await truths.view(view('available_listing'), {
+        ...(zone === undefined ? {} : { key: zone }),
+        limit,
+      });
+      return rows.map(listed);
+    },
+
+    async listAssigned(accountId: string): Promise<ListedIp[]> {
+      const query = { key: accountId, limit: MAX_ROWS };
+      return (await truths.view(view('assigned_to_listing'), query)).map(listed);
+    },
+
+    listZones: (): Promise<string[]> => names('zone_listing'),
+    listHosts: (): Promise<string[]> => names('host_listing'),
+
+    /** The pool by host, for the maintenance summary; one host's addresses when it is named. */
+    async summarize(host: string | undefined): Promise<SummarizedIp[]> {
+      const range: { key?: ViewKey } = host === undefined ? {} : { key: host };
+      const rows = await truths.view(view('summary_listing'), { ...range, limit: MAX_ROWS });
+      return rows.map((row) => {
+        const value = row.value as Record<string, unknown>;
+        return {
+          ...listed(row),
+          host: String(value['host'] ?? ''),
+          status: String(value['status'] ?? ''),
+          assignedTo: String(value['assigned_to'] ?? ''),
+        };
+      });
+    },
+
+    /** Every document of the pool, in batches, as stored. */
+    async *eachDoc(): AsyncGenerator<readonly SavedDoc[]> {
+      let startId = '';
+      for (;;) {
+        const docs = await truths.listDocs({ startId, endId: HIGH, limit: BATCH });
+        if (docs.length > 0) yield docs;
+        if (docs.length < BATCH) return;
+        startId = `${docs.at(-1)?._id ?? ''}\u0000`;
+      }
+    },
+
+    /** The account databases there are, by account id. */
+    async listHolders(): Promise<string[]> {
+      const names = await couch.listDatabases('account/');
+      return names.flatMap((name) => accountIdOf(name) ?? []);
+    },
+
+    /** Copies of the addresses in an account's database; none when it has no database. */
+    async findCopies(
+      accountId: string,
+      ips: readonly string[],
+    ): Promise<ReadonlyMap<string, SavedDoc>> {
+      return orNoDatabase(() => copiesOf(accountId).findMany(ips), new Map());
+    },
+
+    /** Ids of all copies an account's database holds. */
+    async listCopies(accountId: string): Promise<readonly string[]> {
+      const query = { key: DEDICATED_IP, limit: MAX_ROWS };
+      const rows = await orNoDatabase(
+        () => copiesOf(accountId).view(['telcouch', 'copies_by_type'], query),
+        [],
+      );
+      return rows.flatMap((row) => row.id ?? []);
+    },
+
+    writeCopies: (accountId: string, docs: readonly StoredDoc[]): Promise<readonly WriteResult[]> =>
+      copiesOf(accountId).putMany(docs),
+  };
+}
+
+function toIpWrite(result: WriteResult, before: DedicatedIp): IpWrite {
+  const ip = result.ok ? fromDoc(result.doc) : undefined;
+  return ip === undefined ? { ok: false, address: before.ip } : { ok: true, ip };
+}
+
+/** An account whose database is gone has no copies. */
+async function orNoDatabase<T>(read: () => Promise<T>, none: T): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (hasCode(error, 'not_found') && error.reason === 'no_db_file') return none;
+    throw error;
+  }
+}

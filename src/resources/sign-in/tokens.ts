@@ -1,0 +1,102 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import type { TokenClaims } from '../../core/caller.js';
+import { newId } from '../../core/operation.js';
+
+import type { SigningKeys } from './signing-keys.js';
+
+/** Kazoo's issuer; its user interfaces look at it. */
+const ISSUER = 'kazoo';
+/** Kazoo signs with the first and reads all three. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512'];
+/** Longer texts are no tokens of ours. */
+const MAX_TOKEN_LENGTH = 4096;
+
+export interface Identity {
+  readonly accountId: string;
+  readonly userId?: string;
+  /** The account's or the user's `pvt_signature_secret`. */
+  readonly signatureSecret: string;
+}
+
+export interface Tokens {
+  /** A signed token for an identity. */
+  sign(identity: Identity, method: string): Promise<string>;
+  /** What a token says; `'expired'` for one of ours that is over, undefined for anything else. */
+  read(token: string): Promise<TokenClaims | 'expired' | undefined>;
+}
+
+/** Ties a token to the secret of its account or user (kazoo-crossbar §5.4). */
+export function signIdentity(identity: Identity): string {
+  return createHmac('sha256', identity.signatureSecret)
+    .update(`${identity.accountId}/${identity.userId ?? ''}`)
+    .digest('base64url');
+}
+
+/** True when the claims carry the signature of this identity. */
+export function isIdentity(claims: TokenClaims, identity: Identity): boolean {
+  const [given, wanted] = [Buffer.from(claims.identitySig), Buffer.from(signIdentity(identity))];
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+function claimsOf(payload: JWTPayload): TokenClaims | undefined {
+  const { account_id: accountId, owner_id: userId, identity_sig: identitySig, method } = payload;
+  if (typeof accountId !== 'string' || typeof identitySig !== 'string') return undefined;
+  if (typeof payload.jti !== 'string' || typeof payload.exp !== 'number') return undefined;
+  return {
+    id: payload.jti,
+    accountId,
+    ...(typeof userId === 'string' ? { userId } : {}),
+    method: typeof method === 'string' ? method : '',
+    identitySig,
+    expiresAt: payload.exp,
+  };
+}
+
+/** Tokens as Kazoo makes them: JWT, RS256, one hour (contract §3). */
+export function createTokens(deps: { keys: SigningKeys; ttlS: number; now: () => number }): Tokens {
+  return {
+    async sign(identity, method) {
+      const { kid, privateKey } = await deps.keys.current();
+      const issuedAt = Math.floor(deps.now() / 1000);
+      return new SignJWT({
+        identity_sig: signIdentity(identity),
+        account_id: identity.accountId,
+        ...(identity.userId === undefined ? {} : { owner_id: identity.userId }),
+        method,
+      })
+        .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid })
+        .setIssuer(ISSUER)
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(issuedAt + deps.ttlS)
+        .setJti(newId())
+        .sign(privateKey);
+    },
+
+    async read(token) {
+      if (token.length > MAX_TOKEN_LENGTH || token.split('.').length !== 3) return undefined;
+      const kid = kidOf(token);
+      const key = kid === undefined ? undefined : await deps.keys.findPublic(kid);
+      if (key === undefined) return undefined;
+      try {
+        const { payload } = await jwtVerify(token, key, {
+          algorithms: ALGORITHMS,
+          issuer: ISSUER,
+          requiredClaims: ['exp', 'jti'],
+          currentDate: new Date(deps.now()),
+        });
+        return claimsOf(payload);
+      } catch (error) {
+        return error instanceof errors.JWTExpired ? 'expired' : undefined;
+      }
+    },
+  };
+}
+
+function kidOf(token: string): string | undefined {
+  try {
+    return decodeProtectedHeader(token).kid;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,167 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createApp, createStartingApp } from './app.js';
+import { refreshAfterStart } from './background.js';
+import { type Config, ConfigError, loadConfig, urlOf } from './config.js';
+import type { Keyring } from './core/secret-box.js';
+import { installAccountDatabases, installSystem, systemReady } from './couch/install.js';
+import { migrations, runMigrations } from './couch/migrations/index.js';
+import type { Couch } from './couch/types.js';
+import { describeDemo, loadDemo } from './demo.js';
+import { drainServer } from './drain.js';
+import { createLog, type Log } from './log.js';
+import { createServices, type Services } from './services.js';
+import { type OpenStore, openStore, readKeyring } from './store.js';
+import { VERSION } from './version.js';
+
+/** Longer than the idle time of usual proxies, so that it is they who close connections. */
+const KEEP_ALIVE_MS = 65_000;
+
+/** Exit codes: 0 ended as told, 1 could not start or lost its store, 130 told twice. */
+const EXIT_FAILED = 1;
+const EXIT_TWICE = 130;
+
+function listen(server: Server, config: Config): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : config.port);
+    });
+  });
+}
+
+async function prepareStore(
+  couch: Couch,
+  services: Services,
+  config: Config,
+  log: Log,
+): Promise<void> {
+  const onProgress = (message: string) => log.info('installing', { step: message });
+  await installSystem(couch, { onProgress });
+  await runMigrations(couch, migrations, { holder: String(process.pid), onProgress });
+  if (config.demoData) await loadDemo(couch, services, log);
+}
+
+function buildServices(store: OpenStore, config: Config, log: Log, keyring: Keyring): Services {
+  return createServices({
+    couch: store.couch,
+    keyring,
+    log,
+    now: Date.now,
+    zone: config.zone,
+    tokenTtlS: config.tokenTtlS,
+    accountRealmSuffix: config.accountRealmSuffix,
+    allowDemo: config.demoData,
+  });
+}
+
+/** Runs the service until it is told to end; resolves to the exit code. */
+async function run(config: Config, log: Log): Promise<number> {
+  const ending = new AbortController();
+  let exitCode = 0;
+  const end = (code: number) => {
+    exitCode = code;
+    ending.abort();
+  };
+  const onSignal = () => (ending.signal.aborted ? process.exit(EXIT_TWICE) : end(0));
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+  const ended = new Promise<void>((resolve) => {
+    ending.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+
+  // Until the views are in place, everything but /live is an honest 503.
+  let handle: RequestListener = createStartingApp({
+    log,
+    requestTimeoutMs: config.requestTimeoutMs,
+  });
+  const server = createServer((request, response) => handle(request, response));
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
+  const port = await listen(server, config);
+  const keyring = await readKeyring(config);
+  const store = await openStore(config, log, {
+    share: false,
+    signal: ending.signal,
+    onStoreExit: () => end(EXIT_FAILED),
+  });
+  const services = buildServices(store, config, log, keyring);
+  let background: Promise<void> = Promise.resolve();
+  try {
+    await prepareStore(store.couch, services, config, log);
+    handle = createApp({
+      services,
+      health: {
+        isDraining: () => ending.signal.aborted,
+        listFaults: () => systemReady(store.couch),
+      },
+      log,
+      limits: {
+        authenticatedPerMinute: config.rateLimitPerMinute,
+        unauthenticatedPerMinute: config.unauthenticatedLimitPerMinute,
+        failedLoginsPerMinute: config.loginLimitPerMinute,
+      },
+      version: VERSION,
+      publicUrl: config.publicUrl,
+      requestTimeoutMs: config.requestTimeoutMs,
+      trustProxy: config.trustProxy,
+      now: Date.now,
+    });
+    log.info('ready', { url: urlOf(config.host, port), version: VERSION });
+    if (config.demoData) {
+      process.stdout.write(describeDemo(urlOf(config.host, port), store.embeddedUrl));
+    }
+    background = maintain(store.couch, services, log, ending.signal);
+    await ended;
+    log.info('draining', { reason: exitCode === 0 ? 'told to end' : 'the store is gone' });
+    if (!(await drainServer(server))) log.warn('requests were still running; they are cut');
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    services.stop();
+    await background;
+    await store.close();
+  }
+  return exitCode;
+}
+
+/** Work that nobody waits for: account databases get new views, copies are repaired. */
+async function maintain(
+  couch: Couch,
+  services: Services,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await installAccountDatabases(couch);
+  } catch (error) {
+    log.warn('account databases could not all be brought up to date', { error });
+  }
+  if (!signal.aborted) await refreshAfterStart(couch, services, log, signal);
+}
+
+async function main(): Promise<void> {
+  let config: Config;
+  try {
+    config = loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = EXIT_FAILED;
+    return;
+  }
+  const log = createLog({ level: config.logLevel, stream: process.stderr });
+  process.on('unhandledRejection', (error) => {
+    log.error('a rejection was not handled', { error });
+  });
+  try {
+    process.exitCode = await run(config, log);
+  } catch (error) {
+    log.error('the service could not run', { error });
+    process.exitCode = EXIT_FAILED;
+  }
+  // Sockets of a cut request may linger; the log line above was written synchronously.
+  process.exit();
+}
+
+await main();

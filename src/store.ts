@@ -1,0 +1,109 @@
+import { mkdir, open, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from './config.js';
+import { hasCode } from './core/errors.js';
+import { generateKeyring, type Keyring, parseKeyring } from './core/secret-box.js';
+import { createCouch } from './couch/client.js';
+import type { Couch } from './couch/types.js';
+import { readOrCreateAdmin, readRunning } from './embedded/credentials.js';
+import { startEmbeddedStore } from './embedded/process.js';
+import type { Log } from './log.js';
+
+/** An open store and how to end it. */
+export interface OpenStore {
+  readonly couch: Couch;
+  /** With user and password: for `npm start` to print, when the store is the embedded one. */
+  readonly embeddedUrl: string | undefined;
+  close(): Promise<void>;
+}
+
+/** How often an absent store is tried again, milliseconds. */
+const RETRY_MS = 500;
+
+/**
+ * The keyring of the configuration, or with the embedded store one that is made once and kept
+ * under `DATA_DIR`. Of two processes that make one at once both use the first.
+ */
+export async function readKeyring(config: Config): Promise<Keyring> {
+  if (config.keyring !== undefined) return config.keyring;
+  await mkdir(dirname(config.keyringFile), { recursive: true, mode: 0o700 });
+  try {
+    const file = await open(config.keyringFile, 'wx', 0o600);
+    await file.writeFile(`${generateKeyring()}\n`);
+    await file.sync();
+    await file.close();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  return parseKeyring((await readFile(config.keyringFile, 'utf8')).trim());
+}
+
+function connect(config: Config, url: string, log: Log): Couch {
+  return createCouch({
+    url,
+    dbPrefix: config.dbPrefix,
+    timeoutMs: config.couchdbTimeoutMs,
+    onEvent: (event) => log.debug('store call', { ...event }),
+  });
+}
+
+/** Waits until the store answers; says so once when that takes a while. */
+async function waitForStore(couch: Couch, log: Log, signal: AbortSignal): Promise<void> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      await couch.ping();
+      return;
+    } catch (error) {
+      if (!hasCode(error, 'unavailable') && !hasCode(error, 'bad_gateway')) throw error;
+      if (tries === 0) log.warn('the store does not answer yet; trying on', { error });
+      await sleep(RETRY_MS, undefined, { signal });
+    }
+  }
+}
+
+/**
+ * Opens the store that the configuration names. The embedded one is started; with `share` one that
+ * runs already on the same folder is used instead, which is how maintenance commands work beside
+ * a running service.
+ */
+export async function openStore(
+  config: Config,
+  log: Log,
+  options: { share: boolean; signal: AbortSignal; onStoreExit?: () => void },
+): Promise<OpenStore> {
+  if (config.couchdbUrl !== undefined) {
+    const couch = connect(config, config.couchdbUrl, log);
+    await waitForStore(couch, log, options.signal);
+    return { couch, embeddedUrl: undefined, close: () => couch.close() };
+  }
+  const { embeddedCouchdbUser: user, embeddedCouchdbPassword: password, dataDir } = config;
+  const wanted = password === undefined ? { user } : { user, password };
+  const running = options.share ? await readRunning(dataDir) : undefined;
+  const admin = await readOrCreateAdmin(dataDir, wanted);
+  if (running !== undefined) {
+    const url = new URL(running.url);
+    url.username = admin.user;
+    url.password = admin.password;
+    const couch = connect(config, url.href, log);
+    return { couch, embeddedUrl: url.href, close: () => couch.close() };
+  }
+  const store = await startEmbeddedStore({
+    dataDir,
+    ...admin,
+    port: options.share ? 0 : config.embeddedCouchdbPort,
+    onExit: (code, signal) => {
+      log.error('the embedded store ended', { code, signal });
+      options.onStoreExit?.();
+    },
+  });
+  const couch = connect(config, store.url, log);
+  return {
+    couch,
+    embeddedUrl: store.url,
+    close: async () => {
+      await couch.close();
+      await store.stop();
+    },
+  };
+}

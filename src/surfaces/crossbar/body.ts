@@ -1,0 +1,111 @@
+import type { IncomingMessage } from 'node:http';
+import { AppError, InvalidError } from '../../core/errors.js';
+import { isJsonObject, JsonError, type JsonObject, parseJson } from '../../core/json.js';
+
+/** The largest request body, bytes (contract §4). */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/** The deepest nesting of a request body (contract §4). */
+const MAX_BODY_DEPTH = 64;
+
+function tooLarge(): AppError {
+  const message = `Payload or Files must not be more than ${MAX_BODY_BYTES} bytes`;
+  return new AppError('too_large', message, {
+    details: { data: { file: { maxSize: { message, target: MAX_BODY_BYTES } } } },
+  });
+}
+
+/**
+ * Collects a request body. A body that is too large is read to its end and thrown away (up to
+ * twice the limit), because closing earlier makes clients see a reset instead of the answer.
+ */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const encoding = request.headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') {
+    throw new AppError('unsupported_media_type', `content-encoding ${encoding} is not accepted`, {
+      reason: 'unsupported_media_type',
+    });
+  }
+  const announced = Number(request.headers['content-length'] ?? 0);
+  if (announced > 2 * MAX_BODY_BYTES) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size <= MAX_BODY_BYTES) chunks.push(chunk);
+    else if (size > 2 * MAX_BODY_BYTES) break;
+  }
+  if (size > MAX_BODY_BYTES) throw tooLarge();
+  return Buffer.concat(chunks);
+}
+
+function invalidJson(error: JsonError): InvalidError {
+  const around = error.offset === undefined ? '' : ` around ${error.offset}`;
+  return new InvalidError([
+    {
+      path: ['json'],
+      rule: 'invalid',
+      message: `${error.message}${around}`,
+      details: { target: 'body' },
+    },
+  ]);
+}
+
+/**
+ * The request envelope of a body: its top-level names in lower case with `_` for `-` (§4.3).
+ * JSON is expected whatever the content type says, because curl says urlencoded by default.
+ * An empty body is an empty envelope.
+ */
+export function parseEnvelope(body: Buffer): JsonObject | undefined {
+  if (body.length === 0 || body.toString('latin1').trim() === '') return undefined;
+  let parsed: unknown;
+  try {
+    parsed = parseJson(body, { maxDepth: MAX_BODY_DEPTH });
+  } catch (error) {
+    if (error instanceof JsonError) throw invalidJson(error);
+    throw error;
+  }
+  if (!isJsonObject(parsed)) {
+    throw new InvalidError([
+      {
+        path: ['json'],
+        rule: 'invalid',
+        message: 'All JSON must be valid',
+        details: { target: 'body' },
+      },
+    ]);
+  }
+  return Object.fromEntries(
+    Object.entries(parsed).map(([name, value]) => [name.toLowerCase().replaceAll('-', '_'), value]),
+  );
+}
+
+/** `data` of an envelope, or Kazoo's 400. Private fields are dropped where `data` is an object. */
+export function dataOf(envelope: JsonObject | undefined, optional: boolean): unknown {
+  if (envelope === undefined) return {};
+  const data = envelope['data'];
+  if (data === undefined) {
+    if (optional) return {};
+    throw new InvalidError([
+      {
+        path: ['data'],
+        rule: 'required',
+        message: 'Field is required but missing',
+        details: { value: envelope },
+      },
+    ]);
+  }
+  if (Array.isArray(data)) return data;
+  if (isJsonObject(data)) {
+    return Object.fromEntries(
+      Object.entries(data).filter(([name]) => !name.startsWith('_') && !name.startsWith('pvt_')),
+    );
+  }
+  throw new InvalidError([
+    {
+      path: ['data'],
+      rule: 'type',
+      message: 'Value did not match type(s): object, array',
+      details: { target: 'object, array', value: data },
+    },
+  ]);
+}

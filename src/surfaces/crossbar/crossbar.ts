@@ -1,0 +1,148 @@
+import express, {
+  type NextFunction,
+  type Request,
+  type RequestHandler,
+  type Response,
+  type Router,
+} from 'express';
+import type { Caller } from '../../core/caller.js';
+import { AppError } from '../../core/errors.js';
+import { runOperation } from '../../core/operation.js';
+import type { AccountDirectory, PathAccount } from './caller.js';
+import { type CrossbarDeps, control, sendFailure, sendReply, stateOf } from './exchange.js';
+import { checkAccept, ifMatch, setCorsHeaders } from './headers.js';
+import { createLoginLimiter, createRequestLimiter } from './limits.js';
+import { methodsOf, type PathRoutes, tabulate, toExpressPath } from './path-table.js';
+import {
+  gather,
+  prepare,
+  refuseEarly,
+  resolveAlias,
+  runMiddleware,
+  unauthenticated,
+} from './pipeline.js';
+import { type Method, methods, type Route } from './route.js';
+
+/** The account a path names, or Kazoo's 404 for it; this comes before authentication (§4.1). */
+async function findPathAccount(
+  accounts: AccountDirectory,
+  id: string | undefined,
+): Promise<PathAccount | undefined> {
+  if (id === undefined) return undefined;
+  if (id.length !== 32) {
+    throw new AppError('not_found', `invalid account_id '${id}'`, { reason: 'bad identifier' });
+  }
+  const account = await accounts.findPathAccount(id);
+  if (account === undefined) throw new AppError('not_found', 'no such account', { subject: id });
+  return account;
+}
+
+/** Kazoo lets a POST stand for another verb, for clients that can only GET and POST (§4.3). */
+function effectiveMethod(request: Request, response: Response): string {
+  if (request.method !== 'POST') return request.method;
+  const verb = control(request, response, 'verb')?.toUpperCase();
+  return verb !== undefined && (methods as readonly string[]).includes(verb) ? verb : 'POST';
+}
+
+function chooseRoute(routes: PathRoutes, request: Request, response: Response): Route {
+  stateOf(response).allowed = [...routes.keys()];
+  const found = routes.get(effectiveMethod(request, response) as Method);
+  if (found !== undefined) return found;
+  response.setHeader('allow', ['OPTIONS', ...routes.keys()].join(', '));
+  throw new AppError('method_not_allowed', 'method not allowed');
+}
+
+type Authenticate = (request: Request, response: Response) => Promise<Caller>;
+
+function createAuthenticate(deps: CrossbarDeps, loginLimiter: RequestHandler): Authenticate {
+  return async (request, response) => {
+    const state = stateOf(response);
+    if (state.credentials?.kind === 'basic') {
+      await runMiddleware(loginLimiter, request, response);
+      const { accountId, credentials } = state.credentials;
+      state.claims = await deps.authenticator.readBasic(accountId, credentials);
+    }
+    if (state.claims === undefined) throw unauthenticated();
+    const named = request.headers['x-auth-account-id'];
+    if (named !== undefined && named !== state.claims.accountId) throw unauthenticated();
+    const caller = await deps.authenticator.findCaller(state.claims);
+    if (caller === undefined) throw unauthenticated();
+    state.caller = caller;
+    return caller;
+  };
+}
+
+/** Runs a route: account, caller, access, preconditions, then the route itself. */
+function createHandle(
+  deps: CrossbarDeps,
+  authenticate: Authenticate,
+  loginLimiter: RequestHandler,
+): (routes: PathRoutes, request: Request, response: Response) => Promise<void> {
+  return async (routes, request, response) => {
+    const state = stateOf(response);
+    const route = chooseRoute(routes, request, response);
+    const params = request.params as Record<string, string>;
+    const pathAccount = await findPathAccount(deps.accounts, params['account_id']);
+    const caller = route.allow.needsToken ? await authenticate(request, response) : undefined;
+    if (caller !== undefined && !route.allow.allows(caller, pathAccount)) {
+      throw new AppError('forbidden', 'forbidden');
+    }
+    if (route.isLogin) await runMiddleware(loginLimiter, request, response);
+    checkAccept(request);
+    const match = ifMatch(request);
+    // A write without preconditions of its own has no revision that If-Match could name.
+    if (route.method !== 'GET' && !route.hasPreconditions) match('');
+    const operation = caller === undefined ? state.operation : { ...state.operation, caller };
+    const authToken = state.credentials?.kind === 'token' ? state.credentials.token : undefined;
+    const { envelope } = state;
+    const reply = await runOperation(operation, () =>
+      route.handle({
+        params,
+        query: request.query,
+        envelope,
+        caller,
+        pathAccount,
+        authToken,
+        match,
+      }),
+    );
+    sendReply(deps, request, response, route, reply);
+  };
+}
+
+/** The router of everything below `/v2`, in Kazoo's order of checks (kazoo-crossbar §4.1). */
+export function createCrossbar(deps: CrossbarDeps): Router {
+  const loginLimiter = createLoginLimiter(deps.limits);
+  const requestLimiter = createRequestLimiter(deps.limits, (response) => stateOf(response).claims);
+  const authenticate = createAuthenticate(deps, loginLimiter);
+  const handle = createHandle(deps, authenticate, loginLimiter);
+  const table = tabulate(deps.routes);
+
+  const router = express.Router({ caseSensitive: true });
+  router.use(prepare(deps));
+  router.options('/*path', (request, response) => {
+    const allowed = methodsOf(table, request.path);
+    setCorsHeaders(response, allowed);
+    response.setHeader('allow', ['OPTIONS', ...allowed].join(', '));
+    response.status(204).end();
+  });
+  router.use(gather(deps), requestLimiter, refuseEarly, resolveAlias);
+  for (const [path, routes] of table) {
+    router.all(toExpressPath(path), (request, response) => handle(routes, request, response));
+  }
+  router.use(async (request: Request, response: Response) => {
+    await authenticate(request, response);
+    throw new AppError('not_found', 'not found');
+  });
+  router.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
+    if (response.headersSent) next(error);
+    else sendFailure(deps, request, response, readable(error, request));
+  });
+  return router;
+}
+
+/** Express reports a path that does not decode as a URIError. */
+function readable(error: unknown, request: Request): unknown {
+  if (!(error instanceof URIError)) return error;
+  return new AppError('not_found', 'the path is not valid', { subject: request.path });
+}

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { failureEnvelope, successEnvelope } from './envelope.js';
+import type { Route } from './route.js';
+
+type Json = Record<string, unknown>;
+
+/** OpenAPI 3.1 speaks JSON Schema 2020-12, which is zod's own dialect. */
+function toSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+  const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  return rest;
+}
+
+function parameters(route: Route): Json[] {
+  const declare = (shape: z.ZodObject | undefined, place: 'path' | 'query'): Json[] =>
+    Object.entries(shape?.shape ?? {})
+      .filter(([name]) => place === 'query' || route.path.includes(`{${name}}`))
+      .map(([name, schema]) => {
+        const { description, ...rest } = toSchema(schema as z.ZodType, 'input');
+        const isRequired = place === 'path' || !(schema as z.ZodType).safeParse(undefined).success;
+        return {
+          name,
+          in: place,
+          required: isRequired,
+          ...(description === undefined ? {} : { description }),
+          schema: rest,
+        };
+      });
+  // A path parameter that a route does not read is declared all the same.
+  const declared = new Set(Object.keys(route.params?.shape ?? {}));
+  const undeclared = [...route.path.matchAll(/\{(\w+)\}/g)]
+    .flatMap(([, name]) => name ?? [])
+    .filter((name) => !declared.has(name))
+    .map((name) => ({ name, in: 'path', required: true, schema: { type: 'string' } }));
+  return [...declare(route.params, 'path'), ...undeclared, ...declare(route.query, 'query')];
+}
+
+function requestBody(route: Route): Json | undefined {
+  if (route.body === undefined) return undefined;
+  const data = toSchema(route.body, 'input');
+  const members = route.envelope === undefined ? undefined : toSchema(route.envelope, 'input');
+  return {
+    required: !route.dataOptional,
+    content: {
+      'application/json': {
+        schema: {
+          type: 'object',
+          properties: { ...((members?.['properties'] as Json) ?? {}), data },
+          ...(route.dataOptional ? {} : { required: ['data'] }),
+        },
+      },
+    },
+  };
+}
+
+const errorAnswer = { $ref: '#/components/responses/Error' };
+
+function responses(route: Route): Json {
+  const envelope = successEnvelope(route.answer, { ...route.answerMembers });
+  return {
+    [route.status]: {
+      description: route.status === 201 ? 'Created' : 'Success',
+      content: { 'application/json': { schema: toSchema(envelope, 'output') } },
+    },
+    ...(route.method === 'GET'
+      ? { '304': { description: 'If-None-Match names the revision' } }
+      : {}),
+    '4XX': errorAnswer,
+    '5XX': errorAnswer,
+  };
+}
+
+function operation(route: Route): Json {
+  const body = requestBody(route);
+  const allowed = `Allowed: ${route.allow.name}.`;
+  const all = parameters(route);
+  return {
+    operationId: route.operationId,
+    tags: [route.tag],
+    summary: route.summary,
+    description: route.description === undefined ? allowed : `${route.description} ${allowed}`,
+    security: route.allow.needsToken ? [{ token: [] }, { bearer: [] }] : [],
+    ...(all.length === 0 ? {} : { parameters: all }),
+    ...(body === undefined ? {} : { requestBody: body }),
+    responses: responses(route),
+  };
+}
+
+/** The part of the API document that the crossbar surface speaks; `paths` start with `/v2`. */
+export function describeCrossbar(routes: readonly Route[]): { paths: Json; components: Json } {
+  const paths: Record<string, Json> = {};
+  for (const route of routes) {
+    const path = `/v2${route.path}`;
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
+  }
+  return {
+    paths,
+    components: {
+      responses: {
+        Error: {
+          description: 'An error in the envelope: `message` names it, `data` says more',
+          content: { 'application/json': { schema: toSchema(failureEnvelope, 'output') } },
+        },
+      },
+      securitySchemes: {
+        token: {
+          type: 'apiKey',
+          in: 'header',
+          name: 'X-Auth-Token',
+          description: 'The `auth_token` of a sign-in',
+        },
+        bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+      },
+    },
+  };
+}

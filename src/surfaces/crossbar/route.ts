@@ -1,0 +1,164 @@
+import { z } from 'zod';
+import type { Caller } from '../../core/caller.js';
+import { AppError } from '../../core/errors.js';
+import type { JsonObject } from '../../core/json.js';
+import { validate } from '../../core/validation.js';
+import type { Access } from './access.js';
+import { dataOf } from './body.js';
+import type { PathAccount } from './caller.js';
+
+export const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+export type Method = (typeof methods)[number];
+
+/** What a route answers with. */
+export interface Reply<T> {
+  readonly data: T;
+  /** The revision of the one document answered; lists leave it out and get a hash of the data. */
+  readonly revision?: string;
+  /** Path of what was created, below the surface's base. */
+  readonly location?: string;
+  /** Members beside `data`. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  /** A new token for the envelope. */
+  readonly authToken?: string;
+}
+
+/** What a request brings to a route, before the route's own schemas have seen it. */
+export interface RawInput {
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly envelope: JsonObject | undefined;
+  readonly caller: Caller | undefined;
+  readonly pathAccount: PathAccount | undefined;
+  readonly authToken: string | undefined;
+  /** Throws `precondition_failed` when If-Match names other revisions than this one. */
+  readonly match: (revision: string) => void;
+}
+
+/** What `run` gets: parsed and checked. */
+export interface Input<P, Q, B, E> {
+  readonly params: P;
+  readonly query: Q;
+  readonly data: B;
+  /** The members beside `data` that the route declares. */
+  readonly envelope: E;
+  readonly caller: Caller;
+  readonly pathAccount: PathAccount | undefined;
+  readonly authToken: string | undefined;
+  readonly match: (revision: string) => void;
+}
+
+type Shape = z.ZodObject;
+
+/** A route says everything about itself once: validation, API pages and access come from here. */
+export interface RouteDeclaration<
+  P extends Shape,
+  Q extends Shape,
+  B extends z.ZodType,
+  E extends Shape,
+  A extends z.ZodType,
+> {
+  readonly method: Method;
+  /** Below `/v2`, parameters in braces: `/accounts/{account_id}/ips/{ip}`. */
+  readonly path: string;
+  readonly operationId: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly allow: Access;
+  readonly params?: P;
+  readonly query?: Q;
+  /** The schema of `data`. */
+  readonly body?: B;
+  /** The page's sample sends a body without `data`, so its absence is no fault. */
+  readonly dataOptional?: boolean;
+  /** The schema of the members beside `data`. */
+  readonly envelope?: E;
+  /** The schema of the answer's `data`; absent when the answer has none. */
+  readonly answer?: A;
+  /** Schemas of the members beside the answer's `data`. */
+  readonly answerMembers?: Readonly<Record<string, z.ZodType>>;
+  /** 200 when absent. */
+  readonly status?: 200 | 201;
+  /** `run` checks If-Match itself, with `match`; elsewhere an If-Match on a write is a 412. */
+  readonly hasPreconditions?: boolean;
+  /** Failed calls count against the login limit. */
+  readonly isLogin?: boolean;
+  run(input: Input<z.output<P>, z.output<Q>, z.output<B>, z.output<E>>): Promise<Reply<z.input<A>>>;
+}
+
+/** A declared route with its types erased: what the router and the API pages work with. */
+export interface Route {
+  readonly method: Method;
+  readonly path: string;
+  readonly operationId: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description: string | undefined;
+  readonly allow: Access;
+  readonly params: z.ZodObject | undefined;
+  readonly query: z.ZodObject | undefined;
+  readonly body: z.ZodType | undefined;
+  readonly dataOptional: boolean;
+  readonly envelope: z.ZodObject | undefined;
+  readonly answer: z.ZodType | undefined;
+  readonly answerMembers: Readonly<Record<string, z.ZodType>>;
+  readonly status: 200 | 201;
+  readonly hasPreconditions: boolean;
+  readonly isLogin: boolean;
+  handle(input: RawInput): Promise<Reply<unknown>>;
+}
+
+const nothing = z.object({});
+
+/** A path parameter that its schema refuses names nothing that exists: 404 with the value. */
+function readParams<P extends Shape>(schema: P, params: Readonly<Record<string, string>>) {
+  const result = schema.safeParse(params);
+  if (result.success) return result.data;
+  const name = String(result.error.issues[0]?.path[0] ?? '');
+  throw new AppError('not_found', `no such ${name}`, { subject: params[name] ?? name });
+}
+
+/** Declares a route; see {@link RouteDeclaration}. */
+export function route<
+  A extends z.ZodType,
+  P extends Shape = typeof nothing,
+  Q extends Shape = typeof nothing,
+  B extends z.ZodType = z.ZodUnknown,
+  E extends Shape = typeof nothing,
+>(declaration: RouteDeclaration<P, Q, B, E, A>): Route {
+  const { params, query, body, envelope } = declaration;
+  return {
+    method: declaration.method,
+    path: declaration.path,
+    operationId: declaration.operationId,
+    tag: declaration.tag,
+    summary: declaration.summary,
+    description: declaration.description,
+    allow: declaration.allow,
+    params,
+    query,
+    body,
+    dataOptional: declaration.dataOptional ?? false,
+    envelope,
+    answer: declaration.answer,
+    answerMembers: declaration.answerMembers ?? {},
+    status: declaration.status ?? 200,
+    hasPreconditions: declaration.hasPreconditions ?? false,
+    isLogin: declaration.isLogin ?? false,
+    async handle(raw) {
+      const data = dataOf(raw.envelope, declaration.dataOptional ?? declaration.body === undefined);
+      return declaration.run({
+        params: readParams((params ?? nothing) as P, raw.params),
+        query: validate((query ?? nothing) as Q, raw.query),
+        data: (body === undefined ? undefined : validate(body, data)) as z.output<B>,
+        envelope: validate((envelope ?? nothing) as E, raw.envelope ?? {}),
+        // A route that needs no token does not look at its caller.
+        caller: raw.caller as Caller,
+        pathAccount: raw.pathAccount,
+        authToken: raw.authToken,
+        match: raw.match,
+      });
+    },
+  };
+}

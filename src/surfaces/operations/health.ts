@@ -1,0 +1,87 @@
+import express, { type Router } from 'express';
+
+/** What the health pages ask. */
+export interface HealthDeps {
+  /** True from the moment the process is told to end. */
+  readonly isDraining: () => boolean;
+  /** What keeps the service from being ready, in words; throws when the store is away. */
+  readonly listFaults: () => Promise<readonly string[]>;
+}
+
+/** How long `/ready` waits for the store, milliseconds: a probe must get an answer. */
+const READY_TIMEOUT_MS = 3_000;
+
+async function findFaults(deps: HealthDeps): Promise<readonly string[]> {
+  if (deps.isDraining()) return ['draining'];
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<readonly string[]>((resolve) => {
+    timer = setTimeout(() => resolve(['the store does not answer']), READY_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([deps.listFaults(), late]);
+  } catch {
+    return ['the store is unreachable'];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/**
+ * `/live`: the process runs; it never asks the store, so that a store that is away restarts
+ * nothing. `/ready`: requests can be served now; else 503 with the reasons.
+ */
+export function createHealth(deps: HealthDeps): Router {
+  const router = express.Router();
+  router.get('/live', (_request, response) => {
+    response.json({ status: 'live' });
+  });
+  router.get('/ready', async (_request, response) => {
+    const faults = await findFaults(deps);
+    response.setHeader('cache-control', 'no-store');
+    if (faults.length === 0) response.json({ status: 'ready' });
+    else response.status(503).setHeader('retry-after', '2').json({ status: 'not ready', faults });
+  });
+  return router;
+}
+
+/** The health pages' part of the API document. */
+export function createHealthPaths(): Record<string, object> {
+  const answer = (description: string, members: Record<string, object>) => ({
+    description,
+    content: {
+      'application/json': {
+        schema: {
+          type: 'object',
+          properties: members,
+          required: Object.keys(members),
+          additionalProperties: false,
+        },
+      },
+    },
+  });
+  const shared = { tags: ['Operations'], security: [] };
+  return {
+    '/live': {
+      get: {
+        ...shared,
+        operationId: 'getLive',
+        summary: 'Whether the process runs; asks nothing of the store',
+        responses: { '200': answer('It runs', { status: { const: 'live' } }) },
+      },
+    },
+    '/ready': {
+      get: {
+        ...shared,
+        operationId: 'getReady',
+        summary: 'Whether requests can be served now',
+        responses: {
+          '200': answer('They can', { status: { const: 'ready' } }),
+          '503': answer('They cannot; `faults` says why', {
+            status: { const: 'not ready' },
+            faults: { type: 'array', items: { type: 'string' } },
+          }),
+        },
+      },
+    },
+  };
+}
