@@ -41,6 +41,12 @@ function sizeIssue(issue: ZodIssue & { code: 'too_small' | 'too_big' }, value: u
   return issueAt(issue, small ? 'minimum' : 'maximum', text, { target, value });
 }
 
+/** Patterns are shown as JSON Schema has them, without JavaScript's slashes. */
+function patternIssue(issue: ZodIssue, pattern: string, value: unknown): Issue {
+  const target = pattern.replace(/^\/(.*)\/[a-z]*$/s, '$1');
+  return issueAt(issue, 'pattern', `Failed to match pattern '${target}'`, { target, value });
+}
+
 /** Translates one fault zod found into Kazoo's rule, text and details (kazoo-crossbar §4.6). */
 function toKazooIssues(issue: ZodIssue, input: unknown): Issue[] {
   const value = valueAt(input, issue.path);
@@ -80,12 +86,7 @@ function toKazooIssues(issue: ZodIssue, input: unknown): Issue[] {
       }));
     case 'invalid_format':
       return issue.format === 'regex'
-        ? [
-            issueAt(issue, 'pattern', `Failed to match pattern '${issue.pattern ?? ''}'`, {
-              target: issue.pattern,
-              value,
-            }),
-          ]
+        ? [patternIssue(issue, String(issue.pattern ?? ''), value)]
         : [
             issueAt(issue, 'wrong_format', 'Field is not in the correct format', {
               value,

@@ -58,7 +58,7 @@ export function databaseRoutes(databases: Databases, withDatabase: WithDatabase)
           sendJson(x, 201, { ok: true }, { location });
         },
       },
-      allow: 'DELETE,GET,HEAD,POST,PUT',
+      allow: 'DELETE,GET,HEAD,POST',
     },
   ];
 }

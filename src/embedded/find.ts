@@ -266,7 +266,7 @@ async function explain(x: Exchange, database: Database): Promise<void> {
     },
     limit: q.limit,
     skip: q.skip,
-    fields: q.fields.length === 0 ? 'all_fields' : q.fields,
+    fields: q.fields,
     mrargs: {
       include_docs: true,
       view_type: 'map',

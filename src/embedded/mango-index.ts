@@ -154,7 +154,9 @@ function textOr(value: unknown, fallback: string): string {
 
 async function deleteIndex(x: Exchange, database: Database, ddoc: string): Promise<void> {
   const id = `_design/${ddoc}`;
-  const doc = await database.pouch.get(id);
+  const doc = await database.pouch.get(id).catch((error: unknown) => {
+    throw isMissing(error) ? notFound('missing') : error;
+  });
   const views = isJsonObject(doc['views']) ? doc['views'] : {};
   const { [param(x, 'name')]: removed, ...rest } = views;
   if (removed === undefined || doc['language'] !== 'query') throw notFound('missing');

@@ -86,7 +86,7 @@ function checkViewQuery(view: OpenView, q: RowQuery): void {
     if (q.groupLevel !== undefined) throw queryError('Invalid use of grouping on a map view.');
   } else {
     if (q.includeDocs) throw queryError('`include_docs` is invalid for reduce');
-    if (q.keys !== undefined && q.groupLevel !== Number.POSITIVE_INFINITY) {
+    if ((q.keys?.length ?? 0) > 1 && q.groupLevel !== Number.POSITIVE_INFINITY) {
       throw queryError('Multi-key fetches for reduce views must use `group=true`');
     }
   }

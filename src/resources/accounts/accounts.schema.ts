@@ -16,7 +16,7 @@ export const accountBody = z
     realm: realm.optional().meta({ description: 'The SIP realm; unique; made when absent' }),
     timezone: z
       .string()
-      .min(5)
+      .min(3)
       .max(32)
       .optional()
       .meta({ examples: ['America/Los_Angeles'] }),

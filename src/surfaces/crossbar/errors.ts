@@ -64,13 +64,16 @@ export function presentError(error: unknown): ErrorAnswer {
   if (known.code === 'not_found' && known.subject === undefined && reason === undefined) {
     return { status, message: 'not_found', data: { message: 'not found' } };
   }
+  // A conflict that the store found has no cause in Kazoo; what a service refuses names it.
+  const isNamed =
+    known.subject !== undefined && (known.code !== 'conflict' || reason !== undefined);
   // Some of Kazoo's errors replace the whole data (an unknown API key, a body that is too large).
   const data =
     'data' in details
       ? details['data']
       : {
           message: reason === undefined ? text : known.message,
-          ...(known.subject === undefined ? {} : { cause: known.subject }),
+          ...(isNamed ? { cause: known.subject } : {}),
           ...details,
         };
   const retryAfterS =
