@@ -4,8 +4,8 @@ import { createHealthPaths } from './surfaces/operations/health.js';
 
 const DESCRIPTION = `A document service with Kazoo's storage model and Kazoo-compatible REST APIs.
 
-Sign in with \`PUT /v2/api_auth\` or \`PUT /v2/user_auth\`; the answer's \`auth_token\` goes into the
-header \`X-Auth-Token\`. Bodies are envelopes: what an operation is about stands in \`data\`.
+Sign in with \`PUT /v2/api_auth\` or \`PUT /v2/user_auth\`; the answer's \`auth_token\` goes into
+the header \`X-Auth-Token\`. Bodies are envelopes: what an operation is about stands in \`data\`.
 \`/v2/account/…\` stands for \`/v2/accounts/{the token's account}/…\`.`;
 
 const TAGS = {

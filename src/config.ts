@@ -39,8 +39,8 @@ export interface Config {
   readonly keyringFile: string;
   /** Canonical addresses and networks. */
   readonly trustProxy: readonly string[];
-  /** Without trailing slash. */
-  readonly publicUrl: string;
+  /** Without trailing slash; undefined: where the service listens. */
+  readonly publicUrl: string | undefined;
   readonly zone: string;
   readonly logLevel: LogLevel;
   readonly requestTimeoutMs: number;
@@ -207,7 +207,7 @@ function present(values: Values): Config {
     keyring: values.KEYRING,
     keyringFile: join(dataDir, 'keyring'),
     trustProxy: values.TRUST_PROXY,
-    publicUrl: values.PUBLIC_URL ?? urlOf(values.HOST, values.PORT),
+    publicUrl: values.PUBLIC_URL,
     zone: values.ZONE,
     logLevel: values.LOG_LEVEL,
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,

@@ -13,7 +13,7 @@ const DRAIN_MS = 8_000;
  */
 export async function drainServer(server: HttpServer): Promise<boolean> {
   const closed = new Promise<void>((resolve) => {
-    // HTTP's own close() also destroys idle connections at once, on which a request may be arriving.
+    // HTTP's own close() destroys idle connections at once, and a request may be arriving there.
     Server.prototype.close.call(server, () => resolve());
   });
   const idle = setTimeout(() => {

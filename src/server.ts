@@ -102,7 +102,7 @@ async function run(config: Config, log: Log): Promise<number> {
         failedLoginsPerMinute: config.loginLimitPerMinute,
       },
       version: VERSION,
-      publicUrl: config.publicUrl,
+      publicUrl: config.publicUrl ?? urlOf(config.host, port),
       requestTimeoutMs: config.requestTimeoutMs,
       trustProxy: config.trustProxy,
       now: Date.now,

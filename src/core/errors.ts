@@ -53,7 +53,7 @@ export class AppError extends Error {
   }
 }
 
-/** One fault in the input. `rule` is a word of Kazoo's list (`required`, `minLength`, `unique` …). */
+/** One fault in the input. `rule` is a word of Kazoo's list: `required`, `minLength`, `unique` … */
 export interface Issue {
   /** Where: object keys and array indexes from the root of the validated value. */
   readonly path: readonly (string | number)[];

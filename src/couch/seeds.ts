@@ -9,7 +9,7 @@ import { type SeedTransform, transformSeed } from './seed-marks.js';
 import type { Couch, Database, DatabaseName, SavedDoc, StoredDoc } from './types.js';
 
 export interface SeedOptions {
-  /** `seeds/`: a folder for each database, slashes of its name included, a file for each document. */
+  /** `seeds/`: a folder a database, slashes of its name included, and a file a document. */
   readonly dir: string;
   readonly transform: SeedTransform;
   /** Makes sure that a database is there; default: creates it without design documents. */

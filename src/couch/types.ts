@@ -52,7 +52,7 @@ export interface ViewRow {
   readonly doc?: SavedDoc;
 }
 
-/** A design document and a view of it: constants of ours, e.g. `['dedicated_ips','zone_listing']`. */
+/** A design document and a view of it, constants of ours: `['dedicated_ips', 'zone_listing']`. */
 export type ViewName = readonly [designDocument: string, view: string];
 
 /** One change of a feed. */

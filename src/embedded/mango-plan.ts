@@ -78,6 +78,8 @@ function isUsable(
     const isAsked = ([field]: readonly [string, unknown]): boolean =>
       fields.has(field) || sorted.has(field) || field === '_id';
     if (!index.fields.every(isAsked)) return false;
+  } else if (sort.some(([field]) => field !== '_id')) {
+    return false;
   }
   return isSortedBy(index, fields, sort);
 }

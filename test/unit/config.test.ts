@@ -44,7 +44,7 @@ test('an empty environment gives the embedded demo on loopback', () => {
     keyring: undefined,
     keyringFile: resolve('data/keyring'),
     trustProxy: [],
-    publicUrl: 'http://127.0.0.1:8000',
+    publicUrl: undefined,
     zone: 'local',
     logLevel: 'info',
     requestTimeoutMs: 15_000,

@@ -186,7 +186,7 @@ function listRoutes(ips: IpService): Route[] {
   ];
 }
 
-function assignmentRoutes(ips: IpService): Route[] {
+function bulkRoutes(ips: IpService): Route[] {
   return [
     route({
       method: 'POST',
@@ -215,6 +215,11 @@ function assignmentRoutes(ips: IpService): Route[] {
       run: async ({ params, data }) =>
         presentBatch(await ips.release(params.account_id, data.ips ?? [])),
     }),
+  ];
+}
+
+function singleRoutes(ips: IpService): Route[] {
+  return [
     route({
       method: 'POST',
       path: '/accounts/{account_id}/ips/{ip}',
@@ -265,5 +270,11 @@ function assignmentRoutes(ips: IpService): Route[] {
 
 /** Every operation on dedicated IPs (ips.txt; kazoo-crossbar §1). */
 export function ipRoutes(ips: IpService): Route[] {
-  return [...systemRoutes(ips), ...nameRoutes(ips), ...listRoutes(ips), ...assignmentRoutes(ips)];
+  return [
+    ...systemRoutes(ips),
+    ...nameRoutes(ips),
+    ...listRoutes(ips),
+    ...bulkRoutes(ips),
+    ...singleRoutes(ips),
+  ];
 }

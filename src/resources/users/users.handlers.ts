@@ -40,10 +40,9 @@ function collectionRoutes(users: UserService): Route[] {
       run: async ({ params, query }) => {
         const page = readPageQuery(query);
         const found = await users.list(params.account_id, page);
-        const rows = found.rows.map((row) => {
-          const value = (row.value ?? {}) as Record<string, unknown>;
-          const features = Array.isArray(value['features']) ? value['features'].map(String) : [];
-          return { ...value, id: String(row.id), features };
+        const rows = found.rows.map(({ id, fields }) => {
+          const { features } = fields;
+          return { ...fields, id, features: Array.isArray(features) ? features.map(String) : [] };
         });
         return presentPage(page, { rows, next: found.next });
       },

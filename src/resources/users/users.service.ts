@@ -5,12 +5,11 @@ import { mergePatch } from '../../core/merge.js';
 import { newId } from '../../core/operation.js';
 import type { Page, PageRequest } from '../../core/paging.js';
 import { validate } from '../../core/validation.js';
-import type { ViewRow } from '../../couch/types.js';
 import type { UserClaims } from './users.claims.js';
 import { type CredentialFields, noCredentials, type UserCredentials } from './users.credentials.js';
 import { toDoc, type User } from './users.doc.js';
 import { userBody } from './users.schema.js';
-import type { UserStore } from './users.store.js';
+import type { ListedUser, UserStore } from './users.store.js';
 
 type Fields = Record<string, unknown>;
 export type Match = (revision: string) => void;
@@ -210,7 +209,7 @@ export function createUserService(deps: UserServiceDeps) {
       return before;
     },
 
-    list: (accountId: string, page: PageRequest): Promise<Page<ViewRow>> =>
+    list: (accountId: string, page: PageRequest): Promise<Page<ListedUser>> =>
       store.list(accountId, page),
 
     /**

@@ -2,8 +2,14 @@ import { hasCode } from '../../core/errors.js';
 import type { Page, PageRequest } from '../../core/paging.js';
 import { accountDatabase } from '../../couch/databases.js';
 import { readPage } from '../../couch/listing.js';
-import type { Couch, StoredDoc, ViewName, ViewRow } from '../../couch/types.js';
+import type { Couch, StoredDoc, ViewName } from '../../couch/types.js';
 import { fromDoc, type User } from './users.doc.js';
+
+/** A user in a listing: what Kazoo's listing view gives. */
+export interface ListedUser {
+  readonly id: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
 
 /** Rows of a look-up, at most. */
 const MAX_MATCHES = 100;
@@ -37,8 +43,16 @@ export function createUserStore(deps: { couch: Couch }) {
       return fromDoc(accountId, await own(accountId).put(doc));
     },
 
-    list: (accountId: string, page: PageRequest): Promise<Page<ViewRow>> =>
-      readPage(own(accountId), ['users', 'crossbar_listing'], { prefix: [] }, page),
+    /** A page of the account's users, by last and first name. */
+    async list(accountId: string, page: PageRequest): Promise<Page<ListedUser>> {
+      const view: ViewName = ['users', 'crossbar_listing'];
+      const found = await readPage(own(accountId), view, { prefix: [] }, page);
+      const rows = found.rows.map((row) => ({
+        id: String(row.id),
+        fields: (row.value ?? {}) as Record<string, unknown>,
+      }));
+      return { rows, next: found.next };
+    },
 
     /** Ids of all users of an account. */
     async listIds(accountId: string): Promise<string[]> {

@@ -60,7 +60,7 @@ export function presentError(error: unknown): ErrorAnswer {
   const details = known.details ?? {};
   const reason = exposedReason(known);
   if (known instanceof InvalidError) return { status, message, data: presentIssues(known.issues) };
-  // Kazoo names an unknown path `not_found` and an unknown id `bad_identifier`; the latter has a cause.
+  // Kazoo names an unknown path `not_found`, an unknown id `bad_identifier` with a cause.
   if (known.code === 'not_found' && known.subject === undefined && reason === undefined) {
     return { status, message: 'not_found', data: { message: 'not found' } };
   }
