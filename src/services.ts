@@ -144,6 +144,7 @@ function createAccounts(
         store,
         claims,
         accountClaims,
+        now: deps.now,
         ...(signal === undefined ? {} : { signal }),
       }),
   };
@@ -159,7 +160,7 @@ function createUsers(
   },
 ) {
   const store = createUserStore(deps);
-  const userClaims = createUserClaims({ store, claims: parts.claims });
+  const userClaims = createUserClaims({ store, claims: parts.claims, now: deps.now });
   const service = createUserService({
     store,
     claims: userClaims,

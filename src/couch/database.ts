@@ -9,6 +9,8 @@ import type { Database, DatabaseName, SavedDoc, StoredDoc, ViewName, ViewQuery }
 
 /** What a tombstone keeps, so that replications filtered by type, account or cluster see it. */
 const TOMBSTONE_FIELDS = ['pvt_type', 'pvt_account_id', 'pvt_account_db', 'pvt_cluster_id'];
+/** Longer questions go into a body: servers and proxies bound the length of a URL. */
+const QUERY_LENGTH = 1500;
 /** Room for the design documents that lie among the ids of a range. */
 const DESIGN_DOCUMENTS = 16;
 
@@ -73,14 +75,15 @@ async function readView(
 ): ReturnType<Database['view']> {
   checkLimit(query.limit);
   const path = [stored, '_design', design, '_view', view];
-  const { keys } = query;
+  const parameters = viewParameters(query);
+  const body = JSON.stringify(parameters);
+  const isLong = query.keys !== undefined || body.length > QUERY_LENGTH;
   const call = {
     path,
-    query: viewParameters(query),
     deadlineAt: transport.deadline(),
-    ...(keys === undefined
-      ? { method: 'GET' as const }
-      : { method: 'POST' as const, body: JSON.stringify({ keys }) }),
+    ...(isLong
+      ? { method: 'POST' as const, body }
+      : { method: 'GET' as const, query: asQuery(parameters) }),
   };
   try {
     return await transport.read(call, parseRows(query.reduce === true));
@@ -92,11 +95,12 @@ async function readView(
   }
 }
 
-function viewParameters(query: ViewQuery): Record<string, string | number | boolean> {
-  return defined({
-    key: json(query.key),
-    startkey: json(query.startKey),
-    endkey: json(query.endKey),
+function viewParameters(query: ViewQuery): Record<string, unknown> {
+  return {
+    key: query.key,
+    keys: query.keys,
+    startkey: query.startKey,
+    endkey: query.endKey,
     inclusive_end: query.inclusiveEnd,
     startkey_docid: query.startKeyDocId,
     descending: query.descending,
@@ -106,7 +110,19 @@ function viewParameters(query: ViewQuery): Record<string, string | number | bool
     reduce: query.reduce ?? false,
     group: query.group,
     group_level: query.groupLevel,
-  });
+  };
+}
+
+/** In a URL keys are JSON texts, a document id is not. */
+function asQuery(parameters: Record<string, unknown>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(parameters)
+      .filter(([, value]) => value !== undefined)
+      .map(([name, value]) => [
+        name,
+        typeof value === 'string' && name === 'startkey_docid' ? value : JSON.stringify(value),
+      ]),
+  );
 }
 
 async function listDocs(

@@ -1,8 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { AppError, hasCode } from '../core/errors.js';
+import { jsonEquals } from '../core/json.js';
 import type { Designs } from './designs.js';
 import { isPassing, unavailable } from './store-errors.js';
 import type { SavedDoc, StoredDoc } from './types.js';
@@ -170,6 +170,6 @@ function isSame(stored: SavedDoc | undefined, design: Design): boolean {
   return (
     stored !== undefined &&
     stored['language'] === 'javascript' &&
-    isDeepStrictEqual(stored['views'], design.views)
+    jsonEquals(stored['views'], design.views)
   );
 }

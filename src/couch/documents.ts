@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import { AppError, hasCode } from '../core/errors.js';
+import { jsonEquals } from '../core/json.js';
 import {
   type BulkItem,
   type Found,
@@ -195,7 +195,7 @@ async function ours(
   if ((found.state === 'deleted') !== (wanted._deleted === true)) return undefined;
   const doc =
     found.state === 'stored' ? found.doc : await tombstone(transport, stored, found, deadlineAt);
-  if (doc === undefined || !isDeepStrictEqual(content(doc), content(wanted))) return undefined;
+  if (doc === undefined || !jsonEquals(content(doc), content(wanted))) return undefined;
   return { ...wanted, _rev: doc._rev };
 }
 

@@ -1,4 +1,5 @@
 import { isJsonObject } from '../core/json.js';
+import { fillStubs } from './attachment-check.js';
 import type { Database } from './database.js';
 import { prepareDocument } from './document-check.js';
 import { checkRevision } from './document-read.js';
@@ -32,7 +33,8 @@ async function bulkWrite(x: Exchange, database: Database): Promise<void> {
     }
   }
   const plain = docs.filter((doc) => !doc._id.startsWith('_local/'));
-  const written = plain.length === 0 ? [] : await database.write(plain, newEdits);
+  const filled = await Promise.all(plain.map((doc) => fillStubs(database, doc)));
+  const written = plain.length === 0 ? [] : await database.write(filled, newEdits);
   if (!newEdits) {
     sendJson(
       x,

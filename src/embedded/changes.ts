@@ -67,7 +67,7 @@ async function readFeed(x: Exchange, database: Database, p: Parameters): Promise
     descending: p.flag('descending') ?? false,
     heartbeatMs: readHeartbeat(p),
     timeoutMs: p.count('timeout') ?? DEFAULT_TIMEOUT_MS,
-    signal: AbortSignal.any([x.signal, database.gone.signal]),
+    signal: AbortSignal.any([x.signal, x.stopping, database.gone.signal]),
   };
 }
 

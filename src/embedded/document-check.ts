@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isJsonObject } from '../core/json.js';
+import { checkAttachments } from './attachment-check.js';
 import { checkDesign } from './design.js';
 import { checkRevision } from './document-read.js';
 import { badRequest, couchError } from './errors.js';
@@ -64,9 +65,7 @@ function checkMembers(doc: PouchDoc): void {
     throw couchError(400, 'doc_validation', 'Bad special document member: _deleted');
   }
   if (deleted === false) delete doc._deleted;
-  if (attachments !== undefined && !isJsonObject(attachments)) {
-    throw couchError(400, 'doc_validation', 'Bad special document member: _attachments');
-  }
+  if (attachments !== undefined) doc._attachments = checkAttachments(attachments);
   if (revisions !== undefined && !isRevisions(revisions)) {
     throw couchError(400, 'doc_validation', 'Bad special document member: _revisions');
   }

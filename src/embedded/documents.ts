@@ -1,3 +1,4 @@
+import { fillStubs } from './attachment-check.js';
 import type { Database } from './database.js';
 import { checkDocumentId, prepareDocument } from './document-check.js';
 import { checkRevision, sendDocument } from './document-read.js';
@@ -84,7 +85,7 @@ async function copyDocument(x: Exchange, database: Database, id: string): Promis
 }
 
 /** The revision a write is based on: of the body, `?rev=` or `If-Match`, which must agree. */
-function withRevision(x: Exchange, doc: PouchDoc): PouchDoc {
+export function withRevision(x: Exchange, doc: PouchDoc): PouchDoc {
   const fromQuery = queryOf(x).text('rev');
   const header = x.req.headers['if-match'];
   const fromHeader = header === undefined ? undefined : header.replace(/^(?:W\/)?"?|"?$/g, '');
@@ -98,13 +99,14 @@ function withRevision(x: Exchange, doc: PouchDoc): PouchDoc {
   return { ...doc, _rev: rev };
 }
 
-async function writeOne(
+/** Writes one document; rejects as CouchDB refuses. */
+export async function writeOne(
   database: Database,
   doc: PouchDoc,
   newEdits: boolean,
 ): Promise<{ id: string; rev: string }> {
   if (doc._id.startsWith('_local/')) return database.writeLocal(doc);
-  const [result] = await database.write([doc], newEdits);
+  const [result] = await database.write([await fillStubs(database, doc)], newEdits);
   if (result === undefined) return { id: doc._id, rev: String(doc._rev) };
   if (result.error !== undefined) throw writeError(result);
   return { id: result.id, rev: result.rev };

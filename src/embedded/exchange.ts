@@ -22,8 +22,10 @@ export interface Exchange {
   readonly user: string | undefined;
   /** How the caller signed in, in CouchDB's words. */
   readonly authenticated: 'default' | 'cookie' | undefined;
-  /** Aborted when the client goes away or the store shuts down. */
+  /** Aborted when the client goes away. */
   readonly signal: AbortSignal;
+  /** Aborted when the store stops: feeds end, everything else finishes. */
+  readonly stopping: AbortSignal;
 }
 
 /** A parameter that the route's pattern guarantees. */

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { allDocsRoutes } from './all-docs.js';
+import { attachmentRoutes } from './attachments.js';
 import { bulkRoutes } from './bulk.js';
 import { changesRoutes } from './changes.js';
 import { databaseRoutes } from './database-routes.js';
@@ -46,6 +47,7 @@ export function createFront(options: FrontOptions): Server {
     ...viewRoutes(withDatabase),
     ...findRoutes(withDatabase),
     ...documentRoutes(withDatabase),
+    ...attachmentRoutes(withDatabase),
   ];
   const findRoute = createRouter(routes);
   const server = createServer((req, res) => {
@@ -78,7 +80,8 @@ async function answer(
     params: {},
     user: undefined,
     authenticated: undefined,
-    signal: AbortSignal.any([left.signal, options.stopping]),
+    signal: left.signal,
+    stopping: options.stopping,
   };
   try {
     const caller = options.sessions.authenticate(req);

@@ -12,21 +12,24 @@ import {
 } from '../../src/couch/install.js';
 import type { Database } from '../../src/couch/types.js';
 import { functionText, reduceText } from '../../src/couch/view-source.js';
-import { startMisbehavingServer } from '../support/misbehaving-server.js';
+import { type MisbehavingServer, startMisbehavingServer } from '../support/misbehaving-server.js';
+import { storeUrl } from '../support/store.js';
 import { failure, openOwnCouch } from './own-couch.js';
-import { storeUrl } from './store-url.js';
 
 const own = openOwnCouch();
 const { couch } = own;
 let dir: string;
+let server: MisbehavingServer;
 
 beforeAll(async () => {
+  server = await startMisbehavingServer(storeUrl());
   dir = await mkdtemp(join(tmpdir(), 'telcouch-views-'));
 });
 
 afterAll(async () => {
   await rm(dir, { recursive: true });
   await own.cleanUp();
+  await server.close();
 });
 
 describe('the text of a view', () => {
@@ -164,7 +167,6 @@ describe('design documents', () => {
   });
 
   test('are waited for through time-outs, with a word about it, until patience ends', async () => {
-    const server = await startMisbehavingServer(storeUrl());
     const slow = designsOf(own.another({ url: server.url, timeoutMs: 2000 }), name);
     const progress: string[] = [];
     const options = { stepMs: 50, onProgress: (message: string) => progress.push(message) };
@@ -181,7 +183,6 @@ describe('design documents', () => {
     const impatient = deployDesigns(slow, [design(8)], { ...options, patienceMs: 60 });
     expect(await failure(impatient)).toMatchObject({ code: 'unavailable' });
     expect(await things()).toBe(7);
-    await server.close();
   });
 
   test('with a map that the store cannot compile fail the deploy', async () => {

@@ -3,8 +3,8 @@ import { databases } from '../../src/couch/databases.js';
 import { withLease } from '../../src/couch/leases.js';
 import { migrations, runMigrations } from '../../src/couch/migrations/index.js';
 import { type MisbehavingServer, startMisbehavingServer } from '../support/misbehaving-server.js';
+import { storeUrl } from '../support/store.js';
 import { failure, openOwnCouch } from './own-couch.js';
-import { storeUrl } from './store-url.js';
 
 const own = openOwnCouch();
 const { couch } = own;

@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { type CouchOptions, createCouch } from '../../src/couch/client.js';
 import type { Couch } from '../../src/couch/types.js';
-import { storeUrl } from './store-url.js';
+import { storeUrl, uniquePrefix } from '../support/store.js';
 
 export interface OwnCouch {
   readonly couch: Couch;
@@ -14,7 +13,7 @@ export interface OwnCouch {
 
 /** Databases of its own for one test file, in the store that the tests run on. */
 export function openOwnCouch(): OwnCouch {
-  const dbPrefix = `test${randomBytes(6).toString('hex')}-`;
+  const dbPrefix = uniquePrefix();
   const clients: Couch[] = [];
   const another = (options: Partial<CouchOptions> = {}): Couch => {
     const client = createCouch({ url: storeUrl(), dbPrefix, timeoutMs: 10_000, ...options });

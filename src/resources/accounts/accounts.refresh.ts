@@ -46,6 +46,7 @@ export async function refreshAccounts(deps: {
   store: AccountStore;
   claims: Claims;
   accountClaims: AccountClaims;
+  now: () => number;
   signal?: AbortSignal;
 }): Promise<AccountRefresh> {
   let copiesWritten = 0;
@@ -64,8 +65,9 @@ export async function refreshAccounts(deps: {
     }
   }
   let claimsReleased = 0;
+  const { isStillHeld } = deps.accountClaims;
   for (const kind of ACCOUNT_CLAIM_KINDS) {
-    claimsReleased += await releaseOrphanClaims(deps.claims, kind, deps.accountClaims.isStillHeld);
+    claimsReleased += await releaseOrphanClaims(deps.claims, kind, isStillHeld, deps.now());
   }
   const copiesRemoved = await removeOrphanCopies(deps.store);
   return { copiesWritten, copiesRemoved, claimsMade, claimsReleased, failures };

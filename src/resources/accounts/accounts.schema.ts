@@ -68,8 +68,8 @@ export const DERIVED_MEMBERS: readonly string[] = [
   'wnm_allow_additions',
 ];
 
-/** A patch is judged after the merge, by the whole schema. */
-export const patchBody = z.looseObject({});
+/** The service judges bodies: patches after the merge, and uniqueness along with the schema. */
+export const anyBody = z.looseObject({});
 
 /** Whether a PATCH merges objects; contract §4. */
 export const patchEnvelope = z.object({

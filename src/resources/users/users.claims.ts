@@ -13,8 +13,8 @@ function claimValue(accountId: string, username: string): string {
 export type UserClaims = ReturnType<typeof createUserClaims>;
 
 /** User names, unique within their account by claims (contract §2). */
-export function createUserClaims(deps: { store: UserStore; claims: Claims }) {
-  const { store, claims } = deps;
+export function createUserClaims(deps: { store: UserStore; claims: Claims; now: () => number }) {
+  const { store, claims, now } = deps;
 
   async function isStillHeld(claim: Claim): Promise<boolean> {
     const accountId = accountIdOf(claim.owner.database as DatabaseName);
@@ -89,6 +89,7 @@ export function createUserClaims(deps: { store: UserStore; claims: Claims }) {
     },
 
     /** Frees names that nobody needs; how many. */
-    releaseOrphans: (): Promise<number> => releaseOrphanClaims(claims, KIND, isStillHeld),
+    releaseOrphans: (): Promise<number> => 
+      releaseOrphanClaims(claims, KIND, isStillHeld, now()),
   };
 }

@@ -8,8 +8,8 @@ import {
 import { type Route, route } from '../../surfaces/crossbar/route.js';
 import type { User } from './users.doc.js';
 import {
+  anyBody,
   deletedUser,
-  patchBody,
   patchEnvelope,
   userAnswer,
   userBody,
@@ -53,7 +53,8 @@ function collectionRoutes(users: UserService): Route[] {
       operationId: 'createUser',
       summary: 'Create a user',
       params: usersParams,
-      body: userBody.partial().loose(),
+      body: anyBody,
+      bodyShown: userBody,
       answer: userAnswer,
       status: 201,
       run: async ({ params, data }) => {
@@ -86,7 +87,8 @@ function documentRoutes(users: UserService): Route[] {
       operationId: 'replaceUser',
       summary: "Replace a user's fields",
       description: 'Without a user name and a password the user can no longer sign in.',
-      body: userBody.partial().loose(),
+      body: anyBody,
+      bodyShown: userBody,
       answer: userAnswer,
       hasPreconditions: true,
       run: async ({ params, data, match }) =>
@@ -97,7 +99,7 @@ function documentRoutes(users: UserService): Route[] {
       method: 'PATCH',
       operationId: 'patchUser',
       summary: "Change some of a user's fields",
-      body: patchBody,
+      body: anyBody,
       envelope: patchEnvelope,
       answer: userAnswer,
       hasPreconditions: true,

@@ -59,8 +59,8 @@ export const userBody = z
   })
   .meta({ description: 'A person who uses the system' });
 
-/** A patch is judged after the merge, by the whole schema. */
-export const patchBody = z.looseObject({});
+/** The service judges bodies: patches after the merge, and uniqueness along with the schema. */
+export const anyBody = z.looseObject({});
 
 export const patchEnvelope = z.object({
   recursive: z

@@ -70,6 +70,11 @@ export interface RouteDeclaration<
   readonly query?: Q;
   /** The schema of `data`. */
   readonly body?: B;
+  /**
+   * What the API pages show instead, where the service judges the body: together with what only
+   * the store knows, so that all faults are in one answer.
+   */
+  readonly bodyShown?: z.ZodType;
   /** The page's sample sends a body without `data`, so its absence is no fault. */
   readonly dataOptional?: boolean;
   /** The schema of the members beside `data`. */
@@ -138,7 +143,7 @@ export function route<
     allow: declaration.allow,
     params,
     query,
-    body,
+    body: declaration.bodyShown ?? body,
     dataOptional: declaration.dataOptional ?? false,
     envelope,
     answer: declaration.answer,

@@ -1,0 +1,274 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { ACCOUNT_VIEWS, systemDatabases } from '../../src/couch/databases.js';
+import { readDesigns } from '../../src/couch/ddocs.js';
+import { VIEWS_DIR } from '../../src/couch/install.js';
+import { runMap, runReduce } from './view-server.js';
+
+const ID = 'c0ffee00000000000000000000000003';
+const PARENT = 'c0ffee00000000000000000000000002';
+const ROOT = 'c0ffee00000000000000000000000001';
+const DB = 'account%2Fc0%2Fff%2Fee00000000000000000000000003';
+
+const files = (await readdir(VIEWS_DIR, { recursive: true })).filter((file) =>
+  file.endsWith('map.js'),
+);
+const views = files.map((file) => relative('.', file).replace(/\/map\.js$/, '')).sort();
+
+describe('every view', () => {
+  test('belongs to a system database or to the account databases', async () => {
+    const folders = systemDatabases.flatMap(({ views: folder }) => folder ?? []);
+    expect((await readdir(VIEWS_DIR)).sort()).toEqual([...folders, ACCOUNT_VIEWS].sort());
+  });
+
+  test.each(views)('%s says above its function what it answers and by which key', async (view) => {
+    const text = await readFile(join(VIEWS_DIR, view, 'map.js'), 'utf8');
+    expect(text).toMatch(/^\/\/ [^\n]+\?[\s\S]*?Key: [\s\S]*?\nfunction map\(doc\) \{\n/);
+    expect(text).not.toMatch(/emit\([^;]*\bdoc\)/);
+    expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(100);
+  });
+
+  test.each(views)(
+    '%s never throws and emits nothing for what is not its business',
+    async (view) => {
+      const everything = view === 'account/telcouch/copies_by_type';
+      const strange = {
+        type: null,
+        name: 1,
+        pvt_tree: 'x',
+        ips: [null, 1, {}],
+        sso: 1,
+        hotdesk: 1,
+      };
+      for (const doc of [{}, strange, { pvt_type: 7 }, { ...strange, pvt_type: 'unheard_of' }]) {
+        const rows = await runMap(view, { _id: 'x', ...doc });
+        if (!everything) expect(rows).toEqual([]);
+      }
+      for (const pvt_type of ['account', 'user', 'dedicated_ip']) {
+        await runMap(view, { _id: 'x', ...strange, pvt_type });
+        await runMap(view, { _id: 'x', pvt_type, name: null, realm: null, sso: {}, ips: {} });
+        const deleted = { ...samples[pvt_type], pvt_deleted: true };
+        if (!everything) expect(await runMap(view, deleted)).toEqual([]);
+      }
+    },
+  );
+
+  test.each(views)('%s emits something for a document of its kind', async (view) => {
+    const rows = await Promise.all(Object.values(samples).map((doc) => runMap(view, doc)));
+    expect(rows.flat().length).toBeGreaterThan(0);
+  });
+
+  test.each(['accounts', 'dedicated_ips', 'account'])(
+    'of %s can be read for a deploy',
+    async (folder) => {
+      const designs = await readDesigns(join(VIEWS_DIR, folder));
+      for (const { views: texts } of designs) {
+        for (const { map } of Object.values(texts))
+          expect(map).toMatch(/^\(function map\(doc\) \{/);
+      }
+    },
+  );
+});
+
+const ip = {
+  _id: '1.2.3.4',
+  pvt_type: 'dedicated_ip',
+  pvt_status: 'assigned',
+  pvt_assigned_to: ID,
+  pvt_zone: 'us-east',
+  pvt_host: 'proxy1',
+};
+const free = {
+  _id: '5.6.7.8',
+  pvt_type: 'dedicated_ip',
+  pvt_status: 'available',
+  pvt_zone: 'z',
+  pvt_host: 'h',
+};
+const account = {
+  _id: ID,
+  pvt_type: 'account',
+  pvt_account_id: ID,
+  pvt_account_db: DB,
+  pvt_tree: [ROOT, PARENT],
+  name: 'Acme, Inc.',
+  realm: 'Sip.Acme-1.example',
+  pvt_api_key: 'k',
+  pvt_api_key_digest: 'd',
+  pvt_whitelabel_domain: 'Acme.Example',
+  sso: { provider: 'p', ids: ['i1', 'i2'] },
+  ips: [{ ip: '192.0.2.1', owner_id: 'o' }],
+};
+const user = {
+  _id: 'u1',
+  pvt_type: 'user',
+  pvt_account_id: ID,
+  enabled: true,
+  username: 'bob',
+  first_name: 'Bob',
+  last_name: "O'Neil",
+  email: 'Bob@Acme.example',
+  priv_level: 'admin',
+  hotdesk: { id: '12', enabled: true },
+  call_forward: { enabled: true, failover: true },
+  vm_to_email_enabled: true,
+  pvt_md5_auth: 'm',
+  pvt_sha1_auth: 's',
+  pvt_md5_auth_digest: 'md',
+  pvt_sha1_auth_digest: 'sd',
+};
+const samples: Record<string, object> = { dedicated_ip: ip, free, account, user };
+
+describe('dedicated IPs', () => {
+  const path = (view: string): string => `dedicated_ips/dedicated_ips/${view}`;
+
+  test('are listed as Kazoo lists them', async () => {
+    const listed = { ip: '1.2.3.4', zone: 'us-east' };
+    expect(await runMap(path('assigned_to_listing'), ip)).toEqual([[ID, listed]]);
+    expect(await runMap(path('assigned_to_listing'), free)).toEqual([]);
+    expect(await runMap(path('available_listing'), ip)).toEqual([]);
+    expect(await runMap(path('available_listing'), free)).toEqual([
+      ['z', { ip: '5.6.7.8', zone: 'z' }],
+    ]);
+    expect(await runMap(path('host_listing'), ip)).toEqual([['proxy1', null]]);
+    expect(await runMap(path('zone_listing'), ip)).toEqual([['us-east', null]]);
+    expect(await runMap(path('summary_listing'), ip)).toEqual([
+      ['proxy1', { ...listed, host: 'proxy1', status: 'assigned', assigned_to: ID }],
+    ]);
+    expect(await runMap(path('summary_listing'), free)).toEqual([
+      ['h', { ip: '5.6.7.8', zone: 'z', host: 'h', status: 'available', assigned_to: '' }],
+    ]);
+    expect(await runReduce(path('host_listing'), [null, null])).toBe(true);
+    expect(await runReduce(path('zone_listing'), [true])).toBe(true);
+  });
+});
+
+describe('accounts', () => {
+  const { name, realm } = account;
+  const row = { id: ID, name, realm };
+  const owner = { account_id: ID, account_db: DB };
+  const root = {
+    _id: ROOT,
+    pvt_type: 'account',
+    pvt_tree: [],
+    name: 'Root',
+    realm: 'r',
+    flags: ['f'],
+  };
+
+  test.each([
+    ['listing_by_id', [[[ID, [ROOT, PARENT, ID]], { ...row, flags: [] }]]],
+    ['listing_by_simple_id', [[ID, row]]],
+    ['listing_by_children', [[[PARENT, name], { ...row, descendants_count: 0, flags: [] }]]],
+    [
+      'listing_by_descendants',
+      [ROOT, PARENT].map((id) => [[id, name], { ...row, tree: [ROOT, PARENT], flags: [] }]),
+    ],
+    ['listing_by_descendants_count', [ROOT, PARENT].map((id) => [id, 1])],
+    ['listing_by_parent', [[ID, { id: PARENT, flags: [] }]]],
+    ['listing_by_name', [['acmeinc', owner]]],
+    ['listing_by_realm', [['sip.acme-1.example', owner]]],
+    ['listing_by_api', [['k', { account_id: ID }]]],
+    ['listing_by_ip', [['192.0.2.1', { owner_id: 'o', account_id: ID }]]],
+    ['listing_by_sso', ['i1', 'i2'].map((id) => [['p', id], owner])],
+    ['list_by_whitelabel_domain', [['acme.example', owner]]],
+  ])('are listed in %s as Kazoo lists them', async (view, rows) => {
+    expect(await runMap(`accounts/accounts/${view}`, account)).toEqual(rows);
+  });
+
+  test('without ancestors are the children of null', async () => {
+    expect(await runMap('accounts/accounts/listing_by_children', root)).toEqual([
+      [[null, 'Root'], { id: ROOT, name: 'Root', realm: 'r', descendants_count: 0, flags: ['f'] }],
+    ]);
+    expect(await runMap('accounts/accounts/listing_by_parent', root)).toEqual([
+      [ROOT, { id: null, flags: ['f'] }],
+    ]);
+    expect(await runMap('accounts/accounts/listing_by_descendants', root)).toEqual([]);
+  });
+
+  test.each([
+    ['id', ID],
+    ['name', 'acmeinc'],
+    ['realm', 'sipacme1example'],
+  ])('are searched by %s below each ancestor', async (field, value) => {
+    const found = { ...row, descendants_count: 0 };
+    expect(await runMap(`accounts/search/search_by_${field}`, account)).toEqual([
+      [[ROOT, 'account', value], found],
+      [[PARENT, 'account', value], found],
+    ]);
+  });
+
+  test('are found by the digest of a key of ours', async () => {
+    const rows = [['d', { account_id: ID }]];
+    expect(await runMap('accounts/telcouch/by_api_key_digest', account)).toEqual(rows);
+  });
+
+  test('are listed in their own database', async () => {
+    const named = { id: ID, name };
+    expect(await runMap('account/account/listing_by_id', account)).toEqual([[ID, named]]);
+    expect(await runMap('account/account/listing_by_name', account)).toEqual([[name, named]]);
+    expect(await runMap('account/account/listing_by_realm', account)).toEqual([[realm, owner]]);
+  });
+});
+
+describe('users', () => {
+  const listed = {
+    id: 'u1',
+    features: ['call_forward', 'call_forward_failover', 'hotdesk', 'vm_to_email'],
+    username: 'bob',
+    email: 'Bob@Acme.example',
+    first_name: 'Bob',
+    last_name: "O'Neil",
+    priv_level: 'admin',
+  };
+  const owner = { owner_id: 'u1', account_id: ID };
+
+  test.each([
+    ['users/crossbar_listing', [["O'Neil Bob", { ...listed, flags: [] }]]],
+    ['users/list_by_id', [['u1', listed]]],
+    ['users/list_by_username', [['bob', null]]],
+    ['users/list_by_email', [['bob@acme.example', null]]],
+    ['users/list_by_hotdesk_id', [['12', null]]],
+    ['users/creds_by_md5', [['m', owner]]],
+    ['users/creds_by_sha', [['s', owner]]],
+    [
+      'telcouch/credentials',
+      [
+        ['md', owner],
+        ['sd', owner],
+      ],
+    ],
+    ['telcouch/copies_by_type', [['user', null]]],
+    [
+      'search/search_by_name',
+      [
+        [
+          ['user', 'boboneil'],
+          { id: 'u1', name: "Bob O'Neil", first_name: 'Bob', last_name: "O'Neil" },
+        ],
+      ],
+    ],
+  ])('are listed in %s', async (view, rows) => {
+    expect(await runMap(`account/${view}`, user)).toEqual(rows);
+  });
+
+  test.each(['users/creds_by_md5', 'users/creds_by_sha', 'telcouch/credentials'])(
+    'that are not enabled have no row in %s',
+    async (view) => {
+      expect(await runMap(`account/${view}`, { ...user, enabled: false })).toEqual([]);
+      expect(await runMap(`account/${view}`, { ...user, enabled: undefined })).toEqual([]);
+    },
+  );
+
+  test('copies of deleted documents are still found by type', async () => {
+    const doc = { ...ip, pvt_deleted: true };
+    expect(await runMap('account/telcouch/copies_by_type', doc)).toEqual([['dedicated_ip', null]]);
+  });
+
+  test('other documents are searched by their name', async () => {
+    const device = { _id: 'd', pvt_type: 'device', name: 'Desk 7' };
+    expect(await runMap('account/search/search_by_name', device)).toEqual([
+      [['device', 'desk7'], { id: 'd', name: 'Desk 7' }],
+    ]);
+  });
+});
