@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, createStartingApp } from './app.js';
 import { refreshAfterStart } from './background.js';
 import { type Config, ConfigError, loadConfig, urlOf } from './config.js';
@@ -19,6 +20,8 @@ const KEEP_ALIVE_MS = 65_000;
 /** Exit codes: 0 ended as told, 1 could not start or lost its store, 130 told twice. */
 const EXIT_FAILED = 1;
 const EXIT_TWICE = 130;
+/** How long the end waits for background work, milliseconds; `refresh` makes up for the rest. */
+const BACKGROUND_END_MS = 500;
 
 function listen(server: Server, config: Config): Promise<number> {
   return new Promise((resolve, reject) => {
@@ -56,12 +59,20 @@ function buildServices(store: OpenStore, config: Config, log: Log, keyring: Keyr
   });
 }
 
-/** Runs the service until it is told to end; resolves to the exit code. */
-async function run(config: Config, log: Log): Promise<number> {
+/** The end of the process: who asks for it, and with which exit code. */
+interface Lifetime {
+  readonly signal: AbortSignal;
+  readonly ended: Promise<void>;
+  end(code: number): void;
+  exitCode(): number;
+}
+
+/** SIGTERM and SIGINT end the service in order; a second one ends it at once. */
+function createLifetime(): Lifetime {
   const ending = new AbortController();
-  let exitCode = 0;
-  const end = (code: number) => {
-    exitCode = code;
+  let code = 0;
+  const end = (asked: number) => {
+    if (!ending.signal.aborted) code = asked;
     ending.abort();
   };
   const onSignal = () => (ending.signal.aborted ? process.exit(EXIT_TWICE) : end(0));
@@ -70,7 +81,71 @@ async function run(config: Config, log: Log): Promise<number> {
   const ended = new Promise<void>((resolve) => {
     ending.signal.addEventListener('abort', () => resolve(), { once: true });
   });
+  return { signal: ending.signal, ended, end, exitCode: () => code };
+}
 
+function buildApp(
+  store: OpenStore,
+  services: Services,
+  config: Config,
+  log: Log,
+  run: { lifetime: Lifetime; publicUrl: string },
+): RequestListener {
+  return createApp({
+    services,
+    health: {
+      isDraining: () => run.lifetime.signal.aborted,
+      listFaults: () => systemReady(store.couch),
+    },
+    log,
+    limits: {
+      authenticatedPerMinute: config.rateLimitPerMinute,
+      unauthenticatedPerMinute: config.unauthenticatedLimitPerMinute,
+      failedLoginsPerMinute: config.loginLimitPerMinute,
+    },
+    version: VERSION,
+    publicUrl: run.publicUrl,
+    requestTimeoutMs: config.requestTimeoutMs,
+    trustProxy: config.trustProxy,
+    now: Date.now,
+  });
+}
+
+/** Serves from an open store until the lifetime ends, then drains. */
+async function serve(
+  store: OpenStore,
+  config: Config,
+  log: Log,
+  run: {
+    lifetime: Lifetime;
+    server: Server;
+    url: string;
+    keyring: Keyring;
+    setHandler: (handler: RequestListener) => void;
+  },
+): Promise<void> {
+  const { lifetime, server, url } = run;
+  const services = buildServices(store, config, log, run.keyring);
+  try {
+    await prepareStore(store.couch, services, config, log);
+    const publicUrl = config.publicUrl ?? url;
+    run.setHandler(buildApp(store, services, config, log, { lifetime, publicUrl }));
+    log.info('ready', { url, version: VERSION });
+    if (config.demoData) process.stdout.write(describeDemo(url, store.embeddedUrl));
+    const background = maintain(store.couch, services, log, lifetime.signal);
+    await lifetime.ended;
+    const reason = lifetime.exitCode() === 0 ? 'told to end' : 'the store is gone';
+    log.info('draining', { reason });
+    if (!(await drainServer(server))) log.warn('requests were still running; they are cut');
+    await Promise.race([background, sleep(BACKGROUND_END_MS)]);
+  } finally {
+    services.stop();
+  }
+}
+
+/** Runs the service until it is told to end; resolves to the exit code. */
+async function run(config: Config, log: Log): Promise<number> {
+  const lifetime = createLifetime();
   // Until the views are in place, everything but /live is an honest 503.
   let handle: RequestListener = createStartingApp({
     log,
@@ -78,51 +153,28 @@ async function run(config: Config, log: Log): Promise<number> {
   });
   const server = createServer((request, response) => handle(request, response));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
-  const port = await listen(server, config);
-  const keyring = await readKeyring(config);
-  const store = await openStore(config, log, {
-    share: false,
-    signal: ending.signal,
-    onStoreExit: () => end(EXIT_FAILED),
-  });
-  const services = buildServices(store, config, log, keyring);
-  let background: Promise<void> = Promise.resolve();
+  let store: OpenStore | undefined;
   try {
-    await prepareStore(store.couch, services, config, log);
-    handle = createApp({
-      services,
-      health: {
-        isDraining: () => ending.signal.aborted,
-        listFaults: () => systemReady(store.couch),
-      },
-      log,
-      limits: {
-        authenticatedPerMinute: config.rateLimitPerMinute,
-        unauthenticatedPerMinute: config.unauthenticatedLimitPerMinute,
-        failedLoginsPerMinute: config.loginLimitPerMinute,
-      },
-      version: VERSION,
-      publicUrl: config.publicUrl ?? urlOf(config.host, port),
-      requestTimeoutMs: config.requestTimeoutMs,
-      trustProxy: config.trustProxy,
-      now: Date.now,
+    const url = urlOf(config.host, await listen(server, config));
+    const keyring = await readKeyring(config);
+    store = await openStore(config, log, {
+      share: false,
+      signal: lifetime.signal,
+      onStoreExit: () => lifetime.end(EXIT_FAILED),
     });
-    log.info('ready', { url: urlOf(config.host, port), version: VERSION });
-    if (config.demoData) {
-      process.stdout.write(describeDemo(urlOf(config.host, port), store.embeddedUrl));
-    }
-    background = maintain(store.couch, services, log, ending.signal);
-    await ended;
-    log.info('draining', { reason: exitCode === 0 ? 'told to end' : 'the store is gone' });
-    if (!(await drainServer(server))) log.warn('requests were still running; they are cut');
+    const setHandler = (handler: RequestListener) => {
+      handle = handler;
+    };
+    await serve(store, config, log, { lifetime, server, url, keyring, setHandler });
+  } catch (error) {
+    // Told to end while starting: what was being waited for is no failure.
+    if (!lifetime.signal.aborted) throw error;
   } finally {
     server.closeAllConnections();
     server.close();
-    services.stop();
-    await background;
-    await store.close();
+    await store?.close();
   }
-  return exitCode;
+  return lifetime.exitCode();
 }
 
 /** Work that nobody waits for: account databases get new views, copies are repaired. */

@@ -12,6 +12,7 @@ import type { Couch, Database, SavedDoc, StoredDoc } from './types.js';
 export const PENDING_CLAIM_MS = 60_000;
 
 const ATTEMPTS = 8;
+const TOMBSTONE_FIELDS = ['pvt_kind', 'pvt_value', 'pvt_owner', 'pvt_owner_db'];
 const KIND = /^[a-z][a-z0-9_]*$/;
 
 export interface ClaimOwner {
@@ -31,6 +32,7 @@ export interface Claim {
   /** Gregorian seconds. */
   readonly created: number;
   readonly modified: number;
+  readonly revision: string;
 }
 
 /**
@@ -54,6 +56,8 @@ export interface Claims {
   confirm(kind: string, value: string, ownerId: string): Promise<void>;
   /** Gives the value up; does nothing when the claim is not that owner's. */
   release(kind: string, value: string, ownerId: string): Promise<void>;
+  /** Gives a value up unless its claim has changed since it was read; false when it has. */
+  releaseRead(claim: Claim): Promise<boolean>;
   find(kind: string, value: string): Promise<Claim | undefined>;
   /** Claims in id order, of one kind or all; `startId` is a claim's document id. */
   list(query: { kind?: string; limit: number; startId?: string }): Promise<readonly Claim[]>;
@@ -116,14 +120,27 @@ export function createClaims({ couch, now }: ClaimsOptions): Claims {
     await retried(async () => {
       const doc = await db.find(claimId(kind, value));
       if (doc === undefined || fromDoc(doc).owner.id !== ownerId) return;
-      await db.remove(doc, ['pvt_kind', 'pvt_value', 'pvt_owner', 'pvt_owner_db']);
+      await db.remove(doc, TOMBSTONE_FIELDS);
     });
+  }
+
+  async function releaseRead(claim: Claim): Promise<boolean> {
+    const doc = await db.find(claimId(claim.kind, claim.value));
+    if (doc?._rev !== claim.revision) return false;
+    try {
+      await db.remove(doc, TOMBSTONE_FIELDS);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'conflict')) return false;
+      throw error;
+    }
   }
 
   return {
     acquire,
     confirm,
     release,
+    releaseRead,
     async find(kind, value) {
       const doc = await db.find(claimId(kind, value));
       return doc === undefined ? undefined : fromDoc(doc);
@@ -203,7 +220,8 @@ function fromDoc(doc: SavedDoc): Claim {
   ) {
     throw new AppError('internal', 'not a claim of ours', { subject: doc._id });
   }
-  return { kind, value, state, owner: { id, database }, created, modified };
+  const revision = doc._rev;
+  return { kind, value, state, owner: { id, database }, created, modified, revision };
 }
 
 function toDoc(
@@ -247,8 +265,8 @@ export async function releaseOrphanClaims(
       const ageMs = nowMs - fromGregorian(claim.modified);
       if (claim.state === 'pending' && ageMs < PENDING_CLAIM_MS) continue;
       if (await isStillHeld(claim)) continue;
-      await claims.release(kind, claim.value, claim.owner.id);
-      released += 1;
+      // Its owner may have claimed it again while we looked; then it is left alone.
+      if (await claims.releaseRead(claim)) released += 1;
     }
     const last = page.at(-1);
     if (page.length < SWEEP_BATCH || last === undefined) return released;

@@ -10,6 +10,9 @@ const MAX_OPEN = 128;
 const MAX_NAME_CHARS = 238;
 const SYSTEM_NAMES: ReadonlySet<string> = new Set(['_users', '_replicator', '_global_changes']);
 
+/** What a single-node CouchDB has from the start, and Fauxton asks for. */
+const ALWAYS_THERE = ['_replicator', '_users'];
+
 interface OpenEntry {
   readonly ready: Promise<Database>;
   users: number;
@@ -39,6 +42,9 @@ export class Databases {
 
   async load(): Promise<void> {
     for (const stored of await this.#folders.load()) this.#stored.set(stored.meta.name, stored);
+    for (const name of ALWAYS_THERE) {
+      if (!this.#stored.has(name)) await this.create(name);
+    }
   }
 
   /** The names, sorted as CouchDB sorts them. */

@@ -82,9 +82,10 @@ async function sendOpenRevisions(
   id: string,
   p: Parameters,
 ): Promise<void> {
-  const leaves = await openRevisions(database, id, p);
-  const accept = x.req.headers.accept ?? '*/*';
-  if (accept.includes('application/json')) {
+  const isJson = (x.req.headers.accept ?? '*/*').includes('application/json');
+  // Stubs would be no use to a replicator, which is who takes the multipart form.
+  const leaves = await openRevisions(database, id, p, !isJson || p.flag('attachments') === true);
+  if (isJson) {
     const stream = new AnswerStream(x);
     await stream.write('[');
     for (const [n, leaf] of leaves.entries()) {
@@ -113,20 +114,27 @@ async function openRevisions(
   database: Database,
   id: string,
   p: Parameters,
+  attachments: boolean,
 ): Promise<readonly OpenRevision[]> {
   const wanted = p.text('open_revs') === 'all' ? 'all' : readRevisions(p);
-  return database.pouch
+  const leaves = await database.pouch
     .get(id, {
       open_revs: wanted,
       revs: p.flag('revs') === true,
       latest: p.flag('latest') === true,
-      // Stubs would be no use to a replicator, so attachments always come with their data.
-      attachments: true,
+      attachments,
     })
     .catch((error: unknown) => {
       if (isMissing(error)) throw couchError(404, 'not_found', 'missing');
       throw error;
     });
+  const revOf = (leaf: OpenRevision): string => leaf.missing ?? String(leaf.ok?._rev);
+  // PouchDB gives them in the order its reads happened to end.
+  const place = (leaf: OpenRevision): number => {
+    const found = wanted === 'all' ? -1 : wanted.indexOf(revOf(leaf));
+    return found < 0 ? Number.MAX_SAFE_INTEGER : found;
+  };
+  return leaves.sort((a, b) => place(a) - place(b) || (revOf(a) < revOf(b) ? -1 : 1));
 }
 
 function readRevisions(p: Parameters): string[] {

@@ -14,6 +14,7 @@ import { createSessions } from './session.js';
 const HOST = '127.0.0.1';
 /** How long running requests may take to finish when the store stops. */
 const DRAIN_MS = 8000;
+const SWEEP_MS = 50;
 
 interface RunningFront {
   readonly port: number;
@@ -91,9 +92,11 @@ async function listen(server: Server, port: number): Promise<number> {
 async function drain(server: Server): Promise<void> {
   const closed = once(server, 'close');
   server.close();
-  server.closeIdleConnections();
+  // A connection whose request has finished is idle from then on and would be kept alive.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   const timer = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
   await closed;
+  clearInterval(sweep);
   clearTimeout(timer);
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { allDocsRoutes } from './all-docs.js';
 import { attachmentRoutes } from './attachments.js';
@@ -5,6 +6,7 @@ import { bulkRoutes } from './bulk.js';
 import { changesRoutes } from './changes.js';
 import { databaseRoutes } from './database-routes.js';
 import type { Databases } from './databases.js';
+import { databaseUpdateRoutes } from './db-updates.js';
 import { documentRoutes } from './documents.js';
 import { couchError, describeError, notFound } from './errors.js';
 import { type Exchange, sendJson } from './exchange.js';
@@ -21,6 +23,8 @@ import { COUCHDB_VERSION, serverRoutes } from './server-routes.js';
 import type { Caller, Sessions } from './session.js';
 import { viewRoutes } from './views.js';
 import { bindDatabases } from './with-database.js';
+
+const KEEP_ALIVE_MS = 65_000;
 
 export interface FrontOptions {
   readonly databases: Databases;
@@ -39,6 +43,7 @@ export function createFront(options: FrontOptions): Server {
   const withDatabase = bindDatabases(databases);
   const routes: readonly Route[] = [
     ...serverRoutes(databases, uuid),
+    ...databaseUpdateRoutes(databases, randomBytes(16).toString('hex')),
     ...sessions.routes,
     ...databaseRoutes(databases, withDatabase),
     ...allDocsRoutes(withDatabase),
@@ -53,8 +58,8 @@ export function createFront(options: FrontOptions): Server {
   const server = createServer((req, res) => {
     void answer(options, findRoute, req, res);
   });
-  // Feeds stay open for as long as their client likes.
-  server.requestTimeout = 0;
+  // Longer than clients keep idle connections, so that none is closed just as it is used again.
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   return server;
 }
 

@@ -234,6 +234,8 @@ describe('creating an account', () => {
     expect((await create({ name: '日本' })).status).toBe(201);
     expect((await create({ name: '東京' })).status).toBe(201);
     expect((await create({ name: '日本' })).status).toBe(400);
+    expect((await create({ name: '東'.repeat(128) })).status).toBe(201);
+    expect((await create({ name: '東'.repeat(128) })).status).toBe(400);
   });
 
   it('needs a token and a parent that exists', async () => {

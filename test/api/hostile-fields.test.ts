@@ -170,7 +170,8 @@ describe('private members that a client sends', () => {
 
   it('do not help to sign in, nor do they come back from a validation', async () => {
     const wrong = await send('PUT', '/v2/api_auth', `"api_key": "${'0'.repeat(64)}"`);
-    expect(wrong.status).toBe(404);
+    expect([wrong.status, Object.keys(wrong.body.data)]).toEqual([400, ['id']]);
+    expect(wrong.body.data.id.additionalProperties).toBeDefined();
     const credentials = `"credentials": "${'0'.repeat(32)}", "account_name": "Demo Master"`;
     expect((await send('PUT', '/v2/user_auth', credentials)).status).toBe(401);
     const checked = await send('PUT', '/v2/schemas/ips/validation', '"ips": ["1.2.3.4"]');

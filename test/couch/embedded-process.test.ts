@@ -74,7 +74,7 @@ describe('the embedded store', () => {
     const url = new URL(store.url);
     expect(url.hostname).toBe('127.0.0.1');
     expect(decodeURIComponent(url.password)).toBe(LOGIN.password);
-    expect((await call(store, 'GET', '/_all_dbs')).json).toEqual([]);
+    expect((await call(store, 'GET', '/_all_dbs')).json).toEqual(['_replicator', '_users']);
   });
 
   it('loses no acknowledged write when it is killed', async () => {
@@ -112,7 +112,12 @@ describe('the embedded store', () => {
     await call(store, 'DELETE', '/b');
     await kill(store);
     const again = await start(dataDir);
-    expect((await call(again, 'GET', '/_all_dbs')).json).toEqual(['a', 'account/ab/cd/x']);
+    expect((await call(again, 'GET', '/_all_dbs')).json).toEqual([
+      '_replicator',
+      '_users',
+      'a',
+      'account/ab/cd/x',
+    ]);
     expect((await call(again, 'GET', '/b')).status).toBe(404);
   });
 
@@ -124,7 +129,7 @@ describe('the embedded store', () => {
     await call(store, 'PUT', '/db/_design/d', { body: { views } });
     await call(store, 'GET', '/db/_design/d/_view/v');
     await call(store, 'DELETE', '/db');
-    expect(await readdir(join(dataDir, 'databases'))).toEqual([]);
+    expect((await readdir(join(dataDir, 'databases'))).sort()).toEqual(['_replicator', '_users']);
     expect(await readdir(join(dataDir, 'scratch'))).toEqual([]);
   });
 
@@ -144,7 +149,8 @@ describe('the embedded store', () => {
       const { json: doc } = await call(store, 'GET', `/${encodeURIComponent(name)}/me`);
       expect(doc.name).toBe(name);
     }
-    expect((await call(store, 'GET', '/_all_dbs')).json).toEqual([...valid].sort());
+    const { json: listed } = await call(store, 'GET', '/_all_dbs');
+    expect(listed.filter((name: string) => !name.startsWith('_'))).toEqual([...valid].sort());
   });
 
   it('holds more databases than it keeps open', async () => {
@@ -156,6 +162,23 @@ describe('the embedded store', () => {
     }
     const read = await Promise.all(names.map((name) => call(store, 'GET', `/${name}/doc`)));
     expect(read.map(({ json: doc }) => doc.name)).toEqual(names);
+  });
+
+  it('tells what happens to databases', async () => {
+    const store = await start(await newFolder());
+    const { json: now } = await call(store, 'GET', '/_db_updates?since=now');
+    const since = encodeURIComponent(now.last_seq);
+    const waiting = call(store, 'GET', `/_db_updates?feed=longpoll&since=${since}`);
+    await call(store, 'PUT', '/one');
+    await call(store, 'PUT', '/one/doc', { body: {} });
+    await call(store, 'PUT', '/two');
+    await call(store, 'DELETE', '/two');
+    expect((await waiting).json.results).toMatchObject([{ db_name: 'one', type: 'created' }]);
+    const { json: all } = await call(store, 'GET', `/_db_updates?since=${since}`);
+    expect(all.results).toMatchObject([
+      { db_name: 'one', type: 'updated' },
+      { db_name: 'two', type: 'deleted' },
+    ]);
   });
 
   it('refuses a second process on its folder and says which and whose', async () => {

@@ -21,6 +21,8 @@ export interface WriteCountingProxy {
   watch(onWrite?: OnWrite): void;
   /** The labels of the writes that the store has done since `watch`. */
   readonly landed: readonly string[];
+  /** Resolves when the store has answered a request whose path has that text. */
+  answered(path: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,6 +34,8 @@ export async function startWriteCountingProxy(target: string): Promise<WriteCoun
   const base = new URL(target);
   let onWrite: OnWrite = async () => 'go on';
   let seen = 0;
+  const answers: string[] = [];
+  const waiting = new Set<() => void>();
   const landed: string[] = [];
 
   async function pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -50,7 +54,12 @@ export async function startWriteCountingProxy(target: string): Promise<WriteCoun
   }
 
   const server = createServer((incoming, outgoing) => {
-    pass(incoming, outgoing).catch(() => outgoing.destroy());
+    pass(incoming, outgoing)
+      .catch(() => outgoing.destroy())
+      .finally(() => {
+        answers.push(incoming.url ?? '');
+        for (const look of waiting) look();
+      });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = new URL(target);
@@ -58,6 +67,16 @@ export async function startWriteCountingProxy(target: string): Promise<WriteCoun
   return {
     url: url.href.replace(/\/$/, ''),
     landed,
+    answered: (path) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (!answers.some((each) => each.includes(path))) return;
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
     watch(next = async () => 'go on') {
       onWrite = next;
       seen = 0;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../../core/errors.js';
 import { publicFields, stamp } from '../../couch/doc.js';
@@ -100,10 +101,14 @@ export function alphanumeric(text: string): string {
 
 /**
  * What the claim of a name stands for. Names without any ASCII letter or digit all look alike to
- * Kazoo, which then refuses the second of them; they are told apart by their own text here.
+ * Kazoo, which then refuses the second of them; they are told apart by their own text here, hashed
+ * because an id has no room for a long one.
  */
 export function nameClaim(name: string): string {
-  return alphanumeric(name) || `=${name.normalize('NFC').toLowerCase().trim()}`;
+  const own = alphanumeric(name);
+  if (own !== '') return own;
+  const text = name.normalize('NFC').toLowerCase().trim();
+  return `=${createHash('sha256').update(text).digest('hex')}`;
 }
 
 /** The document of an account: `before` with other public fields and private ones of ours. */

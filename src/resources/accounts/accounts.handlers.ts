@@ -65,7 +65,7 @@ function createRoutes(deps: AccountHandlerDeps): Route[] {
   const { accounts } = deps;
   const present = createPresent(deps);
   const create = async (fields: Record<string, unknown>, parentId: string, caller: Caller) => {
-    const account = await accounts.create(fields, { parentId });
+    const account = await accounts.create(fields, { parentId, callerId: caller.accountId });
     return {
       data: await present(account, caller),
       revision: account.revision,

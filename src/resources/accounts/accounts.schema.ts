@@ -57,7 +57,6 @@ export const DERIVED_MEMBERS: readonly string[] = [
   'api_key',
   'billing_mode',
   'created',
-  'enabled',
   'id',
   'is_reseller',
   'is_trial_account',

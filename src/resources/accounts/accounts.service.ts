@@ -34,6 +34,13 @@ export interface AccountServiceDeps {
 }
 
 type Fields = Record<string, unknown>;
+
+/** What is to be stored, and whether the request wants the account enabled. */
+interface Checked {
+  readonly fields: Fields;
+  readonly enabled: boolean | undefined;
+}
+
 export type Match = (revision: string) => void;
 
 const noMatch: Match = () => undefined;
@@ -53,11 +60,17 @@ function settable(fields: Fields): Fields {
   return result;
 }
 
-/** Kazoo honours `enabled` only from an ancestor: nobody disables himself (§1.7). */
-function enabledChange(account: Account, fields: Fields, callerId: string | undefined): Fields {
-  const asked = fields['enabled'];
-  if (typeof asked !== 'boolean') return {};
-  return callerId !== undefined && account.tree.includes(callerId) ? { pvt_enabled: asked } : {};
+/**
+ * Kazoo honours `enabled` only from an ancestor: nobody disables himself (§1.7). For an account
+ * that is being created, `tree` is its parent's.
+ */
+function enabledChange(
+  tree: readonly string[],
+  asked: boolean | undefined,
+  callerId: string | undefined,
+): Fields {
+  const isHonoured = asked !== undefined && callerId !== undefined && tree.includes(callerId);
+  return isHonoured ? { pvt_enabled: asked } : {};
 }
 
 /** The rules of accounts (contract §4; kazoo-accounts §1): everything is checked, then saved. */
@@ -71,19 +84,35 @@ export function createAccountService(deps: AccountServiceDeps) {
   }
 
   /** The whole schema, then uniqueness; all faults together. */
-  async function check(id: string, fields: Fields): Promise<Fields> {
+  async function check(id: string, input: Fields): Promise<Checked> {
     const issues: Issue[] = [];
-    let checked = fields;
+    let checked = input;
     try {
-      checked = validate(accountBody, fields);
+      checked = validate(accountBody, input);
     } catch (error) {
       if (!(error instanceof InvalidError)) throw error;
       issues.push(...error.issues);
     }
-    issues.push(...(await claims.findIssues(id, checked)));
+    const faulty = new Set(issues.map(({ path }) => path[0]));
+    const sound = Object.entries(checked).filter(([name]) => !faulty.has(name));
+    issues.push(...(await claims.findIssues(id, Object.fromEntries(sound))));
     if (issues.length > 0) throw new InvalidError(issues);
-    const { enabled: _enabled, ...rest } = checked;
-    return rest;
+    const { enabled, ...fields } = checked;
+    return { fields, enabled: typeof enabled === 'boolean' ? enabled : undefined };
+  }
+
+  /** What Kazoo fills in where an account has none (§1.2). */
+  function defaults(): Fields {
+    const realm = `${randomBytes(REALM_BYTES).toString('hex')}.${deps.realmSuffix}`;
+    return { realm, timezone: DEFAULT_TIMEZONE };
+  }
+
+  /**
+   * After a save that failed: gives back what was claimed for it, as far as the account does not
+   * hold it by now. The answer of the store may have been lost, or another change have been first.
+   */
+  async function undoClaims(id: string, fields: Fields): Promise<void> {
+    await attempt(id, 'claims', async () => claims.release(id, fields, (await get(id)).fields));
   }
 
   /** The copy is derived: a failure there leaves the account saved, and `refresh` mends it. */
@@ -109,15 +138,11 @@ export function createAccountService(deps: AccountServiceDeps) {
 
   async function create(
     input: Fields,
-    options: { parentId?: string; private?: Fields } = {},
+    options: { parentId?: string; callerId?: string; private?: Fields } = {},
   ): Promise<Account> {
     const parent = options.parentId === undefined ? undefined : await get(options.parentId);
     const id = newId();
-    const fields = await check(id, {
-      realm: `${randomBytes(REALM_BYTES).toString('hex')}.${deps.realmSuffix}`,
-      timezone: DEFAULT_TIMEZONE,
-      ...settable(input),
-    });
+    const { fields, enabled } = await check(id, { ...defaults(), ...settable(input) });
     const doc = toDoc(
       id,
       undefined,
@@ -128,6 +153,7 @@ export function createAccountService(deps: AccountServiceDeps) {
           ...(parent === undefined
             ? {}
             : { pvt_parent_id: parent.id, pvt_enabled: parent.isEnabled }),
+          ...enabledChange(parent?.tree ?? [], enabled, options.callerId),
           ...trialFields(input['is_trial_account'] === true, now()),
           ...options.private,
         },
@@ -155,7 +181,7 @@ export function createAccountService(deps: AccountServiceDeps) {
       const doc = toDoc(before.id, before.stored, { fields, private: extra }, now());
       account = fromDoc(await store.save(doc)) as Account;
     } catch (error) {
-      await attempt(before.id, 'claims', () => claims.release(before.id, fields, before.fields));
+      await undoClaims(before.id, fields);
       throw error;
     }
     await attempt(before.id, 'claims', async () => {
@@ -174,9 +200,9 @@ export function createAccountService(deps: AccountServiceDeps) {
   ): Promise<Account> {
     const before = await get(id);
     match(before.revision);
-    const kept = { realm: before.realm, timezone: before.fields['timezone'] ?? DEFAULT_TIMEZONE };
-    const fields = await check(id, withoutUndefined({ ...kept, ...settable(input) }));
-    return change(before, fields, enabledChange(before, input, caller.accountId));
+    const { realm, timezone } = { ...defaults(), ...before.fields };
+    const { fields, enabled } = await check(id, { realm, timezone, ...settable(input) });
+    return change(before, fields, enabledChange(before.tree, enabled, caller.accountId));
   }
 
   /** PATCH: a merge over the public fields, judged as a whole. */
@@ -188,11 +214,13 @@ export function createAccountService(deps: AccountServiceDeps) {
   ): Promise<Account> {
     const before = await get(id);
     match(before.revision);
-    const merged = mergePatch(before.fields as JsonObject, settable(input) as JsonObject, {
+    // Kazoo's documents may show an `enabled` that says nothing; only the request's counts.
+    const { enabled: _shown, ...stored } = before.fields;
+    const merged = mergePatch(stored as JsonObject, settable(input) as JsonObject, {
       recursive: options.recursive,
     });
-    const fields = await check(id, merged);
-    return change(before, fields, enabledChange(before, input, options.callerId));
+    const { fields, enabled } = await check(id, { ...defaults(), ...merged });
+    return change(before, fields, enabledChange(before.tree, enabled, options.callerId));
   }
 
   /** Writes private fields, reading again when another write was first. */
@@ -265,8 +293,4 @@ export function createAccountService(deps: AccountServiceDeps) {
 function trialFields(isTrial: boolean, nowMs: number): Fields {
   if (!isTrial) return {};
   return { pvt_trial_account: true, pvt_trial_expires: toGregorian(nowMs) + TRIAL_S };
-}
-
-function withoutUndefined(fields: Fields): Fields {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
 }

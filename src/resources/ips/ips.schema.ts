@@ -50,7 +50,7 @@ export const availableQuery = z.object({
 
 /** A path's account; the surface has found it before a route runs. */
 export const accountParams = z.object({
-  account_id: z.string().meta({ description: 'Account ID, 32 lower-case hex', example: '' }),
+  account_id: z.string().meta({ description: 'Account ID, 32 lower-case hex' }),
 });
 
 /** An address in a path: every spelling finds the one document. */

@@ -111,7 +111,14 @@ export function createIpService(deps: IpServiceDeps) {
     ips: readonly IpAddress[],
     match: Match = noMatch,
   ): Promise<IpBatch> {
-    const found = await check(accountId, ips, match, assignIssue);
+    const [found, tree] = await Promise.all([
+      check(accountId, ips, match, assignIssue),
+      deps.accounts.findTree(accountId),
+    ]);
+    // The surface's look at the account may be a second old, and maintenance takes any id.
+    if (tree === undefined) {
+      throw new AppError('not_found', 'no such account', { subject: accountId });
+    }
     const batch = await writeEach(found, accountId, (now) => {
       if (now === undefined) return 'not_found';
       if (now.assignedTo === undefined) return 'retry';

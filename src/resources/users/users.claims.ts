@@ -89,7 +89,6 @@ export function createUserClaims(deps: { store: UserStore; claims: Claims; now: 
     },
 
     /** Frees names that nobody needs; how many. */
-    releaseOrphans: (): Promise<number> => 
-      releaseOrphanClaims(claims, KIND, isStillHeld, now()),
+    releaseOrphans: (): Promise<number> => releaseOrphanClaims(claims, KIND, isStillHeld, now()),
   };
 }

@@ -103,8 +103,11 @@ export function createUserService(deps: UserServiceDeps) {
       username,
       password: typeof password === 'string' ? password : undefined,
     };
-    issues.push(...(await nameIssues(ids, before, checked)));
-    issues.push(...(await hotdeskIssues(ids.accountId, ids.userId, rest)));
+    const faulty = new Set(issues.map((each) => each.path[0]));
+    if (!faulty.has('username')) issues.push(...(await nameIssues(ids, before, checked)));
+    if (!faulty.has('hotdesk')) {
+      issues.push(...(await hotdeskIssues(ids.accountId, ids.userId, rest)));
+    }
     if (issues.length > 0) throw new InvalidError(issues);
     return checked;
   }
@@ -141,9 +144,11 @@ export function createUserService(deps: UserServiceDeps) {
       await claims.acquire(accountId, userId, checked.username);
       user = await write(ids, before, checked.fields, secrets);
     } catch (error) {
-      await attempt(accountId, () =>
-        claims.release(accountId, userId, checked.username, before?.username),
-      );
+      // The answer may have been lost, or another change have been first: the document tells.
+      await attempt(accountId, async () => {
+        const current = await store.find(accountId, userId);
+        await claims.release(accountId, userId, checked.username, current?.username);
+      });
       throw error;
     }
     await attempt(accountId, async () => {

@@ -1,0 +1,87 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+
+/** Every option; which command takes which is the command's to say. */
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+  json: { type: 'boolean' },
+  timeout: { type: 'string', short: 't' },
+  verbose: { type: 'boolean', short: 'v' },
+  yes: { type: 'boolean', short: 'y' },
+  password: { type: 'string' },
+  'password-stdin': { type: 'boolean' },
+} as const satisfies ParseArgsConfig['options'];
+
+export type OptionName = keyof typeof OPTIONS;
+
+export interface OptionValues {
+  readonly help?: boolean;
+  readonly version?: boolean;
+  readonly json?: boolean;
+  /** Seconds, as typed. */
+  readonly timeout?: string;
+  readonly verbose?: boolean;
+  readonly yes?: boolean;
+  readonly password?: string;
+  readonly 'password-stdin'?: boolean;
+}
+
+/** Options that every command takes. */
+export const COMMON_OPTIONS: readonly OptionName[] = [
+  'help',
+  'version',
+  'json',
+  'timeout',
+  'verbose',
+];
+
+/** How help shows an option, and what it does. */
+export const OPTION_HELP: Readonly<Record<OptionName, readonly [string, string]>> = {
+  help: ['-h, --help', 'say what there is; also: sup help [module] [function]'],
+  version: ['-V, --version', 'print the version'],
+  json: ['--json', 'print the result as JSON'],
+  timeout: ['-t, --timeout <s>', 'give up after so many seconds; default: never'],
+  verbose: ['-v, --verbose', 'say on stderr what is being done'],
+  yes: ['-y, --yes', 'do not ask'],
+  password: ['--password <text>', 'the new password; everybody on this machine can see it in ps'],
+  'password-stdin': ['--password-stdin', 'ask for the new password, or read it from a pipe'],
+};
+
+const MAX_TIMEOUT_S = 86_400;
+
+export interface ParsedArguments {
+  readonly words: readonly string[];
+  readonly options: OptionValues;
+}
+
+/** Splits what was typed into words and options; a text says what is wrong with it. */
+export function parseArguments(argv: readonly string[]): ParsedArguments | string {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...argv],
+      options: OPTIONS,
+      allowPositionals: true,
+    });
+    const { timeout } = values;
+    if (timeout !== undefined && !isTimeout(timeout)) {
+      return `--timeout takes seconds, a number above 0 and up to ${MAX_TIMEOUT_S}`;
+    }
+    return { words: positionals, options: values };
+  } catch (error) {
+    if (error instanceof TypeError) return error.message;
+    throw error;
+  }
+}
+
+function isTimeout(text: string): boolean {
+  return /^\d+(\.\d+)?$/.test(text) && Number(text) > 0 && Number(text) <= MAX_TIMEOUT_S;
+}
+
+/** Those of the given options that a command does not take. */
+export function strangeOptions(
+  given: OptionValues,
+  taken: readonly OptionName[] = [],
+): readonly string[] {
+  const known: readonly string[] = [...COMMON_OPTIONS, ...taken];
+  return Object.keys(given).filter((name) => !known.includes(name));
+}
