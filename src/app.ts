@@ -58,7 +58,8 @@ function crossbarDeps(deps: AppDeps): CrossbarDeps {
     routes: createRoutes(services, deps.now),
     authenticator: services.signIn,
     accounts: {
-      findPathAccount: async (id) => {
+      findPathAccount: async (id, isWrite) => {
+        if (isWrite) accounts.forget(id);
         const account = await accounts.get(id);
         // An account that is not there may be there in a moment: somebody is creating it.
         if (account === undefined) accounts.forget(id);

@@ -16,6 +16,8 @@ import { VERSION } from './version.js';
 
 /** Longer than the idle time of usual proxies, so that it is they who close connections. */
 const KEEP_ALIVE_MS = 65_000;
+/** A client gets this long to send a whole request, milliseconds. */
+const RECEIVE_MS = 60_000;
 
 /** Exit codes: 0 ended as told, 1 could not start or lost its store, 130 told twice. */
 const EXIT_FAILED = 1;
@@ -153,6 +155,7 @@ async function run(config: Config, log: Log): Promise<number> {
   });
   const server = createServer((request, response) => handle(request, response));
   server.keepAliveTimeout = KEEP_ALIVE_MS;
+  server.requestTimeout = RECEIVE_MS;
   let store: OpenStore | undefined;
   try {
     const url = urlOf(config.host, await listen(server, config));

@@ -272,7 +272,9 @@ async function refreshUsers(
 ): Promise<{ claimsMade: number; claimsReleased: number }> {
   let claimsMade = 0;
   for (const id of await accounts.listIds()) {
-    if ((await accounts.find(id)) !== undefined) claimsMade += await claims.ensureAll(id);
+    const stored = await accounts.findStored(id);
+    if (stored === undefined || stored['pvt_deleted'] === true) continue;
+    claimsMade += await claims.ensureAll(id);
   }
   return { claimsMade, claimsReleased: await claims.releaseOrphans() };
 }

@@ -67,6 +67,7 @@ async function readLine(stdin: NodeJS.ReadStream): Promise<string> {
 
 function checked(secret: string, what: string): string {
   if (secret === '') throw new AppError('invalid', `${what}: is empty`);
-  if (Buffer.byteLength(secret) > SECRET_BYTES_MAX) throw new AppError('invalid', `${what}: is too long`);
+  if (Buffer.byteLength(secret) > SECRET_BYTES_MAX)
+    throw new AppError('invalid', `${what}: is too long`);
   return secret;
 }

@@ -9,11 +9,11 @@ export interface IpRow {
 
 /** Kazoo's columns and their widths (kazoo-crossbar §2.4). */
 const COLUMNS = [
-  { title: 'IP', width: 15, valueOf: (row: IpRow) => row.ip },
-  { title: 'Status', width: 10, valueOf: (row: IpRow) => row.status },
-  { title: 'Zone', width: 10, valueOf: (row: IpRow) => row.zone },
-  { title: 'Host', width: 30, valueOf: (row: IpRow) => row.host },
-  { title: 'Account', width: 32, valueOf: (row: IpRow) => row.assignedTo },
+  { title: 'IP', width: 15, textOf: (row: IpRow) => row.ip },
+  { title: 'Status', width: 10, textOf: (row: IpRow) => row.status },
+  { title: 'Zone', width: 10, textOf: (row: IpRow) => row.zone },
+  { title: 'Host', width: 30, textOf: (row: IpRow) => row.host },
+  { title: 'Account', width: 32, textOf: (row: IpRow) => row.assignedTo },
 ] as const;
 
 /** Eight groups of four digits. */
@@ -37,7 +37,7 @@ export function formatIpTable(rows: readonly IpRow[]): readonly string[] {
     rule('-'),
     line(columns.map(({ title }) => title)),
     rule('='),
-    ...rows.map((row) => line(columns.map(({ valueOf }) => valueOf(row)))),
+    ...rows.map((row) => line(columns.map(({ textOf }) => textOf(row)))),
     rule('-'),
   ];
 }

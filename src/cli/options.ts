@@ -68,7 +68,8 @@ export function parseArguments(argv: readonly string[]): ParsedArguments | strin
     }
     return { words: positionals, options: values };
   } catch (error) {
-    if (error instanceof TypeError) return error.message;
+    // What follows the first sentence is advice for programmers.
+    if (error instanceof TypeError) return error.message.replace(/\. .*$/s, '');
     throw error;
   }
 }

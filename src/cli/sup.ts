@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { type ExitCode, EXIT } from './exit-codes.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
 import { runSup } from './run.js';
 
 /** A reader that left (`| head`) is no failure; there is nobody to tell. */

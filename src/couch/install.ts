@@ -43,6 +43,15 @@ export async function installSystem(couch: Couch, options: InstallOptions = {}):
   for (const { name, views } of systemDatabases) await install(couch, name, views, options);
 }
 
+/** The same for one of the system databases. True when it was created now. */
+export function installSystemDatabase(
+  couch: Couch,
+  { name, views }: SystemDatabase,
+  options: InstallOptions = {},
+): Promise<boolean> {
+  return install(couch, name, views, options);
+}
+
 /**
  * Creates an account's database and deploys its design documents; brings one that exists up to
  * date, also after an interrupted creation. True when it was created now.

@@ -21,13 +21,20 @@ function refuseStart(): never {
   ]);
 }
 
-/** A start key comes from a client: it must not reach rows outside of the range. */
+/**
+ * A start key comes from a client: it must not reach rows outside of the range, and CouchDB refuses
+ * one that lies behind the range's end.
+ */
 function checkStart(range: KeyRange, key: unknown): ViewKey {
-  const { prefix } = range;
+  const { prefix, low, high } = range;
   if (prefix.length === 0) return key as ViewKey;
-  if (!Array.isArray(key) || key.length < prefix.length) return refuseStart();
+  if (!Array.isArray(key) || key.length !== prefix.length + 1) return refuseStart();
   if (!prefix.every((element, n) => key[n] === element)) return refuseStart();
-  return key as ViewKey;
+  const last: unknown = key[prefix.length];
+  if (typeof last === 'object' && last !== null) return refuseStart();
+  const isBelow = typeof low === 'string' && !(typeof last === 'string' && last >= low);
+  const isAbove = typeof high === 'string' && !(typeof last === 'string' && last <= high);
+  return isBelow || isAbove ? refuseStart() : (key as ViewKey);
 }
 
 function bound(range: KeyRange, isHigh: boolean): ViewKey | undefined {

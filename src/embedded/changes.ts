@@ -34,6 +34,7 @@ interface Cursor {
   left: number;
 }
 
+/** The changes of a database, as a list or as a feed. */
 export function changesRoutes(withDatabase: WithDatabase): readonly Route[] {
   const changes = withDatabase(sendChanges);
   return [

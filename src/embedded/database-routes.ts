@@ -9,6 +9,10 @@ import type { Route } from './router.js';
 import { describeDatabase } from './server-routes.js';
 import type { WithDatabase } from './with-database.js';
 
+const DELETE_WITH_REV =
+  'You tried to DELETE a database with a ?rev= parameter. ' +
+  'Did you mean to DELETE a document instead?';
+
 /** A database as a whole. */
 export function databaseRoutes(databases: Databases, withDatabase: WithDatabase): readonly Route[] {
   const name = (x: Exchange): string => param(x, 'db');
@@ -43,9 +47,7 @@ export function databaseRoutes(databases: Databases, withDatabase: WithDatabase)
         DELETE: async (x) => {
           // A revision means that the client thought of a document and lost its id on the way.
           if (x.query.has('rev')) {
-            throw badRequest(
-              'You tried to DELETE a database with a ?rev= parameter. Did you mean to DELETE a document instead?',
-            );
+            throw badRequest(DELETE_WITH_REV);
           }
           await databases.destroy(name(x));
           sendJson(x, 200, { ok: true });
@@ -54,7 +56,8 @@ export function databaseRoutes(databases: Databases, withDatabase: WithDatabase)
         POST: withDatabase(postDocument),
         PUT: async (x) => {
           await databases.create(name(x));
-          const location = `http://${x.req.headers.host ?? 'localhost'}/${encodeURIComponent(name(x))}`;
+          const host = x.req.headers.host ?? 'localhost';
+          const location = `http://${host}/${encodeURIComponent(name(x))}`;
           sendJson(x, 201, { ok: true }, { location });
         },
       },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject } from '../core/json.js';
 import { couchError } from './errors.js';
+import { readField } from './field-path.js';
 import { compileSelector, type Selector } from './selector.js';
 import type { RowMapper } from './view-group.js';
 import { BUILT_IN_REDUCES } from './view-reduce.js';
@@ -129,13 +130,4 @@ function createMangoMapper(design: Design): RowMapper {
       ),
     reduce: () => null,
   };
-}
-
-/** The value at a dotted path (`a.b`, a literal dot written `a\\.b`); undefined when absent. */
-export function readField(doc: unknown, path: string): unknown {
-  const names = path.split(/(?<!\\)\./).map((name) => name.replaceAll('\\.', '.'));
-  return names.reduce<unknown>((value, name) => {
-    if (Array.isArray(value)) return /^\d+$/.test(name) ? value[Number(name)] : undefined;
-    return isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
-  }, doc);
 }

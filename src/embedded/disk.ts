@@ -56,7 +56,9 @@ export class DatabaseFolders {
     await mkdir(this.#scratch, { recursive: true, mode: 0o700 });
     await mkdir(this.#root, { recursive: true, mode: 0o700 });
     const names = await readdir(this.#root);
-    return Promise.all(names.map((name) => this.#read(join(this.#root, name))));
+    // File managers leave dot files in every folder they show.
+    const folders = names.filter((name) => !name.startsWith('.'));
+    return Promise.all(folders.map((name) => this.#read(join(this.#root, name))));
   }
 
   async create(name: string, nowMs: number): Promise<StoredDatabase> {

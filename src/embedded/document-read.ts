@@ -70,12 +70,13 @@ async function addDeletedConflicts(database: Database, doc: PouchDoc): Promise<v
   if (others.length > 0) doc['_deleted_conflicts'] = others;
 }
 
+/** True when an `If-None-Match` header names the tag. */
 export function matchesEtag(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
   return header.split(',').some((one) => one.trim().replace(/^W\//, '') === etag);
 }
 
-/** `open_revs`: as a JSON list for those who ask for JSON, else as CouchDB's replicator reads it. */
+/** `open_revs`: a JSON list for those who ask for JSON, else as CouchDB's replicator reads it. */
 async function sendOpenRevisions(
   x: Exchange,
   database: Database,

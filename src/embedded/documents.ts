@@ -3,7 +3,8 @@ import type { Database } from './database.js';
 import { checkDocumentId, prepareDocument } from './document-check.js';
 import { checkRevision, sendDocument } from './document-read.js';
 import { badRequest, couchError, describePouchError, notFound } from './errors.js';
-import { type Exchange, param, queryOf, readJson, readPostedObject, sendJson } from './exchange.js';
+import { type Exchange, param, queryOf, readPostedObject, sendJson } from './exchange.js';
+import { readDocumentBody } from './multipart.js';
 import type { PouchDoc, PouchWrite } from './pouch.js';
 import type { Route } from './router.js';
 import type { WithDatabase } from './with-database.js';
@@ -43,7 +44,7 @@ async function putDocument(x: Exchange, database: Database, id: string): Promise
   checkDocumentId(id);
   const p = queryOf(x);
   const newEdits = p.flag('new_edits') ?? true;
-  const doc = withRevision(x, prepareDocument(await readJson(x), id));
+  const doc = withRevision(x, prepareDocument(await readDocumentBody(x), id));
   const written = await writeOne(database, doc, newEdits);
   const isLater = p.text('batch') === 'ok';
   sendJson(

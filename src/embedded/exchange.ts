@@ -56,7 +56,11 @@ export async function readBody(x: Exchange): Promise<Buffer> {
 
 /** The body as JSON; CouchDB says the same of text that is no JSON and of no body at all. */
 export async function readJson(x: Exchange): Promise<unknown> {
-  const body = await readBody(x);
+  return parseJsonBody(await readBody(x));
+}
+
+/** A body that was read, as JSON. */
+export function parseJsonBody(body: Buffer): unknown {
   try {
     return parseJson(body, { maxDepth: MAX_JSON_DEPTH });
   } catch (error) {

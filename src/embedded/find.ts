@@ -1,10 +1,10 @@
 import { isJsonObject, type JsonObject } from '../core/json.js';
 import { compareIds, compareKeys } from './collation.js';
 import type { Database } from './database.js';
-import { readField } from './design.js';
 import { loadDocuments } from './document-read.js';
 import { couchError } from './errors.js';
 import { AnswerStream, type Exchange, readPostedObject, sendJson } from './exchange.js';
+import { readField, splitFieldPath } from './field-path.js';
 import {
   mangoIndexRoutes,
   missingKey,
@@ -42,6 +42,7 @@ interface Position {
   readonly id: string;
 }
 
+/** Mango: queries, their plans, and the indexes they use. */
 export function findRoutes(withDatabase: WithDatabase): readonly Route[] {
   return [
     { path: '/:db/_find', methods: { POST: withDatabase(find) } },
@@ -226,7 +227,7 @@ function pick(doc: PouchDoc, fields: readonly string[]): object {
   for (const field of fields) {
     const value = readField(doc, field);
     if (value === undefined) continue;
-    const names = field.split(/(?<!\\)\./).map((name) => name.replaceAll('\\.', '.'));
+    const names = [...splitFieldPath(field)];
     const last = names.pop() ?? field;
     let target = picked;
     for (const name of names) {

@@ -31,6 +31,7 @@ export const ALL_DOCS_INDEX: MangoIndex = {
   design: undefined,
 };
 
+/** Making, listing and deleting the indexes of mango. */
 export function mangoIndexRoutes(withDatabase: WithDatabase): readonly Route[] {
   const remove = (idOf: (x: Exchange) => string) =>
     withDatabase((x, database) => deleteIndex(x, database, idOf(x)));

@@ -1,7 +1,7 @@
 import { isJsonObject, type Json, jsonEquals } from '../core/json.js';
 import { compareKeys } from './collation.js';
-import { readField } from './design.js';
 import { couchError } from './errors.js';
+import { readField } from './field-path.js';
 
 /** Says whether a document (or a value in it) matches; undefined stands for a missing field. */
 export type Selector = (value: unknown) => boolean;

@@ -109,7 +109,14 @@ const wrongLogin = (headers: Record<string, string> = {}) =>
   couchError(401, 'unauthorized', 'Name or password is incorrect.', headers);
 
 function cookieHeader(value: string): string {
-  return `${COOKIE}=${value}; Version=1; Max-Age=${COOKIE_TTL_S}; Path=/; HttpOnly; SameSite=Strict`;
+  return [
+    `${COOKIE}=${value}`,
+    'Version=1',
+    `Max-Age=${COOKIE_TTL_S}`,
+    'Path=/',
+    'HttpOnly',
+    'SameSite=Strict',
+  ].join('; ');
 }
 
 function basicLogin(header: string | undefined): { name: string; password: string } | undefined {

@@ -25,7 +25,11 @@ var emit, sum, isArray = Array.isArray, log = function () {}, toJSON = JSON.stri
     try { map(parse(text)); return stringify(emitted); } catch (error) { return '[]'; }
   }
   __store = {
-    addMap: function (map) { if (typeof map !== 'function') return false; maps.push(map); return true; },
+    addMap: function (fn) {
+      if (typeof fn !== 'function') return false;
+      maps.push(fn);
+      return true;
+    },
     addReduce: function (name, fn) {
       if (typeof fn !== 'function') return false;
       reduces[name] = fn;

@@ -45,12 +45,14 @@ export function createAccountClaims(deps: { store: AccountStore; claims: Claims 
   async function isStillHeld(claim: Claim): Promise<boolean> {
     const kind = KINDS.find((each) => each.kind === claim.kind);
     const stored = await store.findStored(claim.owner.id);
-    const account = stored === undefined ? undefined : fromDoc(stored);
-    return (
-      kind !== undefined &&
-      account !== undefined &&
-      claimedValue(kind, account.fields) === claim.value
-    );
+    if (stored === undefined || kind === undefined) return false;
+    try {
+      const account = fromDoc(stored);
+      return account !== undefined && claimedValue(kind, account.fields) === claim.value;
+    } catch {
+      // A document that cannot be read may hold it: somebody has to look at it first.
+      return true;
+    }
   }
 
   /** Accounts that came by replication have no claim: the views know them. */

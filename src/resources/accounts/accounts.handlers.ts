@@ -1,4 +1,5 @@
 import type { Caller } from '../../core/caller.js';
+import { AppError } from '../../core/errors.js';
 import { toGregorian } from '../../core/gregorian.js';
 import type { Page } from '../../core/paging.js';
 import { accountAdmin, accountMember, anyToken } from '../../surfaces/crossbar/access.js';
@@ -186,7 +187,11 @@ function listRoutes(deps: AccountHandlerDeps): Route[] {
   const declareList = (
     name: 'children' | 'siblings' | 'descendants',
     summary: string,
-    list: (id: string, page: ReturnType<typeof readPageQuery>) => Promise<Page<ListedAccount>>,
+    list: (
+      id: string,
+      page: ReturnType<typeof readPageQuery>,
+      caller: Caller,
+    ) => Promise<Page<ListedAccount>>,
   ): Route =>
     route({
       method: 'GET',
@@ -199,10 +204,10 @@ function listRoutes(deps: AccountHandlerDeps): Route[] {
       query: pageQuery,
       answer: name === 'descendants' ? descendantRows : childRows,
       answerMembers: pageMembers,
-      run: async ({ params, query }) => {
+      run: async ({ params, query, caller }) => {
         const page = readPageQuery(query);
         const rows = presentRows(
-          await list(params.account_id, page),
+          await list(params.account_id, page, caller),
           name === 'descendants' ? name : 'children',
         );
         // The two listings share everything but their row, which the schema above tells apart.
@@ -230,7 +235,11 @@ function listRoutes(deps: AccountHandlerDeps): Route[] {
     declareList(
       'siblings',
       "Children of the account's parent, itself included",
-      async (id, page) => {
+      async (id, page, caller) => {
+        // Kazoo: no account looks at its own siblings, who are other people's (§1.1).
+        if (id === caller.accountId && !caller.isSuperduper) {
+          throw new AppError('forbidden', 'forbidden');
+        }
         const parentId = (await accounts.get(id)).tree.at(-1);
         return parentId === undefined
           ? { rows: [], next: undefined }

@@ -135,7 +135,8 @@ export const newApiKey = z.strictObject({
   api_key: z.string().length(64).meta({ description: 'Shown this once; only a digest is stored' }),
 });
 
-const searchFields = ['id', 'name', 'realm'] as const;
+/** What accounts can be searched by; each has a view. */
+export const searchFields = ['id', 'name', 'realm'] as const;
 
 export const searchQuery = z.object({
   t: z
@@ -152,8 +153,6 @@ export const multiSearchQuery = z.object({
   by_name: z.string().optional(),
   by_realm: z.string().optional(),
 });
-
-export { searchFields };
 
 export const searchRows = z.array(
   z.looseObject({

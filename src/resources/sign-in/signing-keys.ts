@@ -34,6 +34,7 @@ export function createSigningKeys(deps: {
   const { store, box } = deps;
   const publicKeys = new Map<string, KeyObject>();
   let reloadedAt = Number.NEGATIVE_INFINITY;
+  let reloading: Promise<void> | undefined;
   let signing: { kid: string; privateKey: KeyObject } | undefined;
 
   async function make(): Promise<string> {
@@ -63,9 +64,20 @@ export function createSigningKeys(deps: {
   }
 
   async function reload(): Promise<void> {
+    const startedAt = deps.now();
     const pairs = await store.list();
     publicKeys.clear();
     for (const { kid, publicPem } of pairs) publicKeys.set(kid, createPublicKey(publicPem));
+    // Only now: until the store has answered, a key that is not here may still be a good one.
+    reloadedAt = startedAt;
+  }
+
+  /** One load for all who wait for it. */
+  function reloadOnce(): Promise<void> {
+    reloading ??= reload().finally(() => {
+      reloading = undefined;
+    });
+    return reloading;
   }
 
   return {
@@ -75,8 +87,7 @@ export function createSigningKeys(deps: {
       if (known !== undefined) return known;
       // Bounded by time, so that made-up kids cannot keep the store busy.
       if (deps.now() - reloadedAt < RELOAD_MS) return undefined;
-      reloadedAt = deps.now();
-      await reload();
+      await reloadOnce();
       return publicKeys.get(kid);
     },
   };

@@ -29,8 +29,11 @@ export interface Authenticator {
 
 /** What the surface asks about accounts; wired in `app.ts`. */
 export interface AccountDirectory {
-  /** The account, or undefined when there is none or it is deleted; at most a second old. */
-  findPathAccount(accountId: string): Promise<PathAccount | undefined>;
+  /**
+   * The account, or undefined when there is none or it is deleted; at most a second old, or read
+   * now for `isWrite`, so that nothing is written into an account that was just deleted.
+   */
+  findPathAccount(accountId: string, isWrite: boolean): Promise<PathAccount | undefined>;
 }
 
 function header(headers: IncomingHttpHeaders, name: string): string | undefined {

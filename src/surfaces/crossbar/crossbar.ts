@@ -27,12 +27,13 @@ import { type Method, methods, type Route } from './route.js';
 async function findPathAccount(
   accounts: AccountDirectory,
   id: string | undefined,
+  isWrite: boolean,
 ): Promise<PathAccount | undefined> {
   if (id === undefined) return undefined;
   if (id.length !== 32) {
     throw new AppError('not_found', `invalid account_id '${id}'`, { reason: 'bad identifier' });
   }
-  const account = await accounts.findPathAccount(id);
+  const account = await accounts.findPathAccount(id, isWrite);
   if (account === undefined) throw new AppError('not_found', 'no such account', { subject: id });
   return account;
 }
@@ -82,7 +83,8 @@ function createHandle(
     const state = stateOf(response);
     const route = chooseRoute(routes, request, response);
     const params = request.params as Record<string, string>;
-    const pathAccount = await findPathAccount(deps.accounts, params['account_id']);
+    const isWrite = route.method !== 'GET';
+    const pathAccount = await findPathAccount(deps.accounts, params['account_id'], isWrite);
     const caller = route.allow.needsToken ? await authenticate(request, response) : undefined;
     if (caller !== undefined && !route.allow.allows(caller, pathAccount)) {
       throw new AppError('forbidden', 'forbidden');
@@ -91,7 +93,7 @@ function createHandle(
     checkAccept(request);
     const match = ifMatch(request);
     // A write without preconditions of its own has no revision that If-Match could name.
-    if (route.method !== 'GET' && !route.hasPreconditions) match('');
+    if (isWrite && !route.hasPreconditions) match('');
     const operation = caller === undefined ? state.operation : { ...state.operation, caller };
     const authToken = state.credentials?.kind === 'token' ? state.credentials.token : undefined;
     const { envelope } = state;
