@@ -27,9 +27,13 @@ const BACKGROUND_END_MS = 500;
 
 function listen(server: Server, config: Config): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
+    const fail = (cause: NodeJS.ErrnoException) => {
+      const why = `port ${config.port} on ${config.host} is in use by another program`;
+      reject(cause.code === 'EADDRINUSE' ? new Error(why, { cause }) : cause);
+    };
+    server.once('error', fail);
     server.listen(config.port, config.host, () => {
-      server.off('error', reject);
+      server.off('error', fail);
       const address = server.address();
       resolve(typeof address === 'object' && address !== null ? address.port : config.port);
     });

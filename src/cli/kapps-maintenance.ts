@@ -5,7 +5,7 @@ import type { DatabaseName } from '../couch/types.js';
 import { parseAccountId } from './account-id.js';
 import type { Call, Command, Module, Outcome } from './command.js';
 import { atomOf, EXIT, exitOf } from './exit-codes.js';
-import { installStore, type Session } from './session.js';
+import type { Session } from './session.js';
 import { describeError } from './terminal.js';
 
 /** What has to be repaired after the databases are right; by database, for one of them alone. */
@@ -29,7 +29,7 @@ async function listDatabases({ couch }: Session): Promise<readonly DatabaseName[
 
 /** Creates the database when it is one of the system's, and brings its design documents along. */
 async function refreshDatabase(session: Session, name: DatabaseName, call: Call): Promise<void> {
-  const { couch, services } = session;
+  const { couch } = session;
   const onProgress = (message: string) => call.terminal.progress(message);
   const system = systemDatabases.find((database) => database.name === name);
   if (system !== undefined) {
@@ -39,6 +39,10 @@ async function refreshDatabase(session: Session, name: DatabaseName, call: Call)
   const accountId = accountIdOf(name);
   if (accountId === undefined) throw new AppError('not_found', 'no such database');
   await installAccountDatabase(couch, accountId, { onProgress });
+}
+
+/** The copy of one account, whose database was refreshed alone. */
+async function repairCopy({ services }: Session, accountId: string): Promise<void> {
   const account = await services.accountStore.findStored(accountId);
   if (account !== undefined) await services.accountStore.saveCopy(account);
 }
@@ -115,11 +119,13 @@ async function refresh(call: Call): Promise<Outcome> {
   }
   const names = chosen === undefined ? all : [chosen];
   const failures = await refreshDatabases(session, names, call);
-  // A repair needs databases that nobody may have asked for by name.
   const which = chosen === undefined ? ALL_REPAIRS : repairsFor(chosen);
   try {
-    if (which.length > 0) await installStore(session.couch, call.terminal);
+    // A repair needs more databases than the one that was named.
+    if (which.length > 0) await call.open();
     const { done, isWhole } = await repair(session, which, call);
+    const accountId = chosen === undefined ? undefined : accountIdOf(chosen);
+    if (accountId !== undefined) await repairCopy(session, accountId);
     const data = { databases: names.length, failures, repairs: done };
     const isDone = isWhole && Object.keys(failures).length === 0;
     return isDone ? { data } : { data, exit: EXIT.failed };

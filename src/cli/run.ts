@@ -8,7 +8,7 @@ import { describeCommand, describeModule, describeSup } from './help.js';
 import { createInput } from './input.js';
 import { modules } from './modules.js';
 import { type OptionValues, parseArguments, strangeOptions } from './options.js';
-import { installStore, openSession, type Session } from './session.js';
+import type { Session } from './session.js';
 import { createTerminal, describeError, type Terminal, type TerminalStream } from './terminal.js';
 
 /** The process, or what a test puts in its place. */
@@ -123,6 +123,8 @@ async function runWithin(
   const { signal } = ending;
   let opening: Promise<Session> | undefined;
   const open = async ({ install } = { install: true }): Promise<Session> => {
+    // Loaded here, because help and refusals should not wait for all of the services.
+    const { installStore, openSession } = await import('./session.js');
     opening ??= openSession(terminal, signal);
     const session = await opening;
     if (install) await installStore(session.couch, terminal);

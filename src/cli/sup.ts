@@ -2,9 +2,9 @@
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { runSup } from './run.js';
 
-/** A reader that left (`| head`) is no failure; there is nobody to tell. */
+// A reader that left (`| head`) is no failure: the command goes on, and there is nobody to tell.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.failed);
+  if (error.code !== 'EPIPE') endWith(EXIT.failed);
 });
 
 const ending = new AbortController();

@@ -15,6 +15,8 @@ export type JsonErrorKind = 'syntax' | 'depth';
  */
 export class JsonError extends Error {
   readonly kind: JsonErrorKind;
+  /** The message without the place. */
+  readonly reason: string;
   /** Where in the text, in UTF-16 units; undefined when the engine did not say. */
   readonly offset: number | undefined;
 
@@ -22,6 +24,7 @@ export class JsonError extends Error {
     super(offset === undefined ? message : `${message} at offset ${offset}`);
     this.name = 'JsonError';
     this.kind = kind;
+    this.reason = message;
     this.offset = offset;
   }
 }

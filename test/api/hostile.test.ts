@@ -1,6 +1,7 @@
 import { createApiDocument } from '../../src/api-document.js';
 import { createRoutes } from '../../src/routes.js';
 import { type CheckAnswer, createCheckAnswer } from '../support/api-contract.js';
+import { noSuch } from '../support/envelope.js';
 import { callRaw, type RawAnswer } from '../support/raw-call.js';
 import { type RecordingProxy, startRecordingProxy } from '../support/recording-proxy.js';
 import { CUSTOMER, startTestService, type TestService } from '../support/service.js';
@@ -177,6 +178,20 @@ describe('hostile path segments', () => {
     expect(proxy.listStrays(service.dbPrefix)).toEqual([]);
     expect(proxy.requests.length).toBeGreaterThan(0);
   }, 120_000);
+
+  it('that no document can have as its id are answered as any absent one', async () => {
+    for (const [segment, id] of [
+      ['_all_docs', '_all_docs'],
+      ['%2e%2e', '..'],
+      ['_design%2fx', '_design/x'],
+      ['absent', 'absent'],
+    ] as const) {
+      const path = `/v2/accounts/${CUSTOMER}/users/${segment}`;
+      const answer = await callRaw(service.url, 'GET', path, { token });
+      expect(answer.status).toBe(404);
+      expect(answer.body).toEqual(noSuch(id));
+    }
+  });
 
   it('are refused without a token as well, and the store hears of accounts only', async () => {
     proxy.clear();

@@ -123,6 +123,19 @@ describe('assigning and releasing IPs', () => {
     }
   });
 
+  it('takes 10,000 addresses at once and no more', async () => {
+    const list = Array.from({ length: 10_001 }, (_, n) => `2001:db8:1::${n.toString(16)}`);
+    const many = await send('POST', list);
+    expect(many.status).toBe(400);
+    const message = 'The list is more than 10000 items';
+    expect(many.body).toEqual(
+      invalid({ ips: { maxItems: { message, target: 10_000, value: list } } }),
+    );
+    const most = await send('POST', list.slice(1));
+    expect(most.status).toBe(400);
+    expect(Object.keys(most.body.data)).toHaveLength(10_000);
+  });
+
   it.each(['POST', 'DELETE'])('%s without any list does nothing, successfully', async (method) => {
     const nothing = success({ success: {}, error: {} }, { revision: HASH, auth_token: token });
     for (const body of ['{"data": {}}', '', undefined]) {

@@ -141,7 +141,7 @@ describe('lists of available IPs', () => {
   });
 });
 
-function type(value: unknown, target = 'number'): object {
+function type(value: unknown, target = 'number'): Record<string, unknown> {
   return { type: { message: `Value did not match type(s): ${target}`, target, value } };
 }
 

@@ -1,13 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { generateKeyring } from '../../src/core/secret-box.js';
 import { createCouch } from '../../src/couch/client.js';
+import { databases } from '../../src/couch/databases.js';
 import type { Couch } from '../../src/couch/types.js';
 import { CUSTOMER, MASTER, startTestService, type TestService } from '../support/service.js';
 import { destroyDatabases, storeUrl, uniquePrefix } from '../support/store.js';
 import { runSup, type SupOptions, type SupResult, sharedStore } from './run-sup.js';
 
-const CREATED =
-  /^created new account '([0-9a-f]{32})' in db '(account%2F[0-9a-f]{2}%2F[0-9a-f]{2}%2F[0-9a-f]{28})'\ncreated new account admin user '([0-9a-f]{32})'\n/;
+const HEX = '[0-9a-f]';
+const CREATED = new RegExp(
+  `^created new account '(${HEX}{32})' in db '(account%2F${HEX}{2}%2F${HEX}{2}%2F${HEX}{28})'\n` +
+    `created new account admin user '(${HEX}{32})'\n`,
+);
 
 function accountOf({ stdout }: SupResult): { id: string; database: string; user: string } {
   const [, id = '', encoded = '', user = ''] = CREATED.exec(stdout) ?? [];
@@ -71,6 +75,32 @@ describe('sup crossbar_maintenance on an empty store', () => {
     );
     expect(docs.flat().length).toBeGreaterThan(5);
     expect(JSON.stringify(docs)).not.toMatch(/secret-[12]/);
+  });
+});
+
+describe('two first accounts made at once', () => {
+  const dbPrefix = uniquePrefix();
+  const env = sharedStore(dbPrefix, generateKeyring());
+
+  afterAll(() => destroyDatabases(dbPrefix));
+
+  it('make one master account, and the other has none of its rights', async () => {
+    const create = (name: string) =>
+      runSup(['crossbar_maintenance', 'create_account', name, `${name}.example`, 'admin', 'p'], {
+        env,
+      });
+    const results = await Promise.all([create('one'), create('two')]);
+    expect(results.map(({ code }) => code)).toEqual([0, 0]);
+    const couch = createCouch({ url: storeUrl(), dbPrefix, timeoutMs: 10_000 });
+    const config = await couch.database(databases.systemConfig).get('accounts');
+    const stored = await Promise.all(
+      results.map(accountOf).map(({ id, database }) => couch.database(database as never).get(id)),
+    );
+    await couch.close();
+    const masters = stored.filter((account) => account['pvt_superduper_admin'] === true);
+    expect(config['default']).toEqual({ master_account_id: masters[0]?._id });
+    expect(masters).toHaveLength(1);
+    expect(stored.filter((account) => account['pvt_reseller'] === true)).toEqual(masters);
   });
 });
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -51,6 +52,7 @@ describe('sup with the embedded store', () => {
     });
     const again = await runSup(['--json', 'kazoo_ips_maintenance', 'summary'], { env: fresh });
     expect(JSON.parse(again.stdout)).toHaveLength(1);
+    expect(existsSync(join(env.DATA_DIR, 'embedded-running.json'))).toBe(false);
     // The folder is free: the service starts on it, with the account that was made here.
     const server = await startServer(fresh);
     await stopServer(server);

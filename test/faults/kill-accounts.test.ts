@@ -1,5 +1,5 @@
 import { RESELLER } from '../support/service.js';
-import { type KillingGround, openKillingGround } from './killing-ground.js';
+import { KILLS_MS, type KillingGround, openKillingGround } from './killing-ground.js';
 
 /** The write that makes an operation on accounts or users count. */
 const COMMIT = /PUT account\/… doc/;
@@ -36,70 +36,87 @@ describe('a service that is killed while it changes accounts', () => {
     }
   }
 
-  it('has created a user whose name is taken, or none and the name is free', async () => {
-    await ground.killEverywhere(async () => {
-      const path = `/v2/accounts/${RESELLER}/users`;
-      const username = `killed-${ground.next()}`;
-      const data = { first_name: 'K', last_name: 'K', username, password: 'secret-1234' };
-      return {
-        method: 'PUT',
-        path,
-        body: { data },
-        status: 201,
-        async isDone() {
-          const users = await ground.ask('GET', `${path}?paginate=false`, undefined, ground.later);
-          return users.some((user: { username?: string }) => user.username === username);
-        },
-        async check(isDone) {
-          const status = await statusOf('PUT', path, data);
-          expect([username, status]).toEqual([username, isDone ? 400 : 201]);
-        },
-      };
-    }, COMMIT);
-  });
+  it(
+    'has created a user whose name is taken, or none and the name is free',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const path = `/v2/accounts/${RESELLER}/users`;
+        const username = `killed-${ground.next()}`;
+        const data = { first_name: 'K', last_name: 'K', username, password: 'secret-1234' };
+        return {
+          method: 'PUT',
+          path,
+          body: { data },
+          status: 201,
+          async isDone() {
+            const users = await ground.ask(
+              'GET',
+              `${path}?paginate=false`,
+              undefined,
+              ground.later,
+            );
+            return users.some((user: { username?: string }) => user.username === username);
+          },
+          async check(isDone) {
+            const status = await statusOf('PUT', path, data);
+            expect([username, status]).toEqual([username, isDone ? 400 : 201]);
+          },
+        };
+      }, COMMIT);
+    },
+    KILLS_MS,
+  );
 
-  it('has created an account wholly or not at all', async () => {
-    await ground.killEverywhere(async () => {
-      const path = `/v2/accounts/${RESELLER}`;
-      const fields = nextAccount();
-      return {
-        method: 'PUT',
-        path,
-        body: { data: fields },
-        status: 201,
-        async isDone() {
-          const listing = `${path}/children?paginate=false`;
-          const children = await ground.ask('GET', listing, undefined, ground.later);
-          return children.some((child: { name: string }) => child.name === fields.name);
-        },
-        check: (isDone) => expectFree(fields, !isDone),
-      };
-    }, COMMIT);
-  });
+  it(
+    'has created an account wholly or not at all',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const path = `/v2/accounts/${RESELLER}`;
+        const fields = nextAccount();
+        return {
+          method: 'PUT',
+          path,
+          body: { data: fields },
+          status: 201,
+          async isDone() {
+            const listing = `${path}/children?paginate=false`;
+            const children = await ground.ask('GET', listing, undefined, ground.later);
+            return children.some((child: { name: string }) => child.name === fields.name);
+          },
+          check: (isDone) => expectFree(fields, !isDone),
+        };
+      }, COMMIT);
+    },
+    KILLS_MS,
+  );
 
-  it('has deleted an account and given back all that it held, or nothing', async () => {
-    await ground.killEverywhere(async () => {
-      const fields = nextAccount();
-      const { id } = await ground.ask('PUT', `/v2/accounts/${RESELLER}`, fields);
-      const ips = [`10.1.2.${ground.next()}`, `10.1.2.${ground.next()}`];
-      for (const ip of ips) {
-        await ground.ask('PUT', '/v2/ips', { ip, zone: 'kill', host: 'kill.example.com' });
-      }
-      await ground.ask('POST', `/v2/accounts/${id}/ips`, { ips });
-      return {
-        method: 'DELETE',
-        path: `/v2/accounts/${id}`,
-        status: 200,
-        isDone: async () => (await statusOf('GET', `/v2/accounts/${id}`)) === 404,
-        async check(isDone) {
-          const found = await Promise.all(
-            ips.map((ip) => ground.ask('GET', `/v2/ips/${ip}`, undefined, ground.later)),
-          );
-          const holder = isDone ? undefined : id;
-          expect(found.map((ip) => ip.assigned_to)).toEqual([holder, holder]);
-          await expectFree(fields, isDone);
-        },
-      };
-    }, COMMIT);
-  });
+  it(
+    'has deleted an account and given back all that it held, or nothing',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const fields = nextAccount();
+        const { id } = await ground.ask('PUT', `/v2/accounts/${RESELLER}`, fields);
+        const ips = [`10.1.2.${ground.next()}`, `10.1.2.${ground.next()}`];
+        for (const ip of ips) {
+          await ground.ask('PUT', '/v2/ips', { ip, zone: 'kill', host: 'kill.example.com' });
+        }
+        await ground.ask('POST', `/v2/accounts/${id}/ips`, { ips });
+        return {
+          method: 'DELETE',
+          path: `/v2/accounts/${id}`,
+          status: 200,
+          isDone: async () => (await statusOf('GET', `/v2/accounts/${id}`)) === 404,
+          async check(isDone) {
+            const found = await Promise.all(
+              ips.map((ip) => ground.ask('GET', `/v2/ips/${ip}`, undefined, ground.later)),
+            );
+            const holder = isDone ? undefined : id;
+            expect(found.map((ip) => ip.assigned_to)).toEqual([holder, holder]);
+            await expectFree(fields, isDone);
+          },
+        };
+      }, COMMIT);
+    },
+    KILLS_MS,
+  );
 });

@@ -1,5 +1,5 @@
 import { RESELLER } from '../support/service.js';
-import { type KillingGround, openKillingGround } from './killing-ground.js';
+import { KILLS_MS, type KillingGround, openKillingGround } from './killing-ground.js';
 
 describe('a service that is killed while it changes the pool', () => {
   let ground: KillingGround;
@@ -22,49 +22,65 @@ describe('a service that is killed while it changes the pool', () => {
     return found.assigned_to === RESELLER;
   }
 
-  it('has assigned a single address or has not', async () => {
-    await ground.killEverywhere(async () => {
-      const ip = await makeIp();
-      const path = `/v2/accounts/${RESELLER}/ips/${ip}`;
-      return { method: 'POST', path, status: 200, isDone: () => isHeld(ip) };
-    }, /dedicated_ips/);
-  });
+  it(
+    'has assigned a single address or has not',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const ip = await makeIp();
+        const path = `/v2/accounts/${RESELLER}/ips/${ip}`;
+        return { method: 'POST', path, status: 200, isDone: () => isHeld(ip) };
+      }, /dedicated_ips/);
+    },
+    KILLS_MS,
+  );
 
-  it('has assigned the addresses of a list or has not', async () => {
-    await ground.killEverywhere(async () => {
-      const ips = [await makeIp(), await makeIp(), await makeIp()];
-      return {
-        method: 'POST',
-        path: `/v2/accounts/${RESELLER}/ips`,
-        body: { data: { ips } },
-        status: 200,
-        isDone: async () => (await Promise.all(ips.map(isHeld))).every(Boolean),
-      };
-    }, /dedicated_ips/);
-  });
+  it(
+    'has assigned the addresses of a list or has not',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const ips = [await makeIp(), await makeIp(), await makeIp()];
+        return {
+          method: 'POST',
+          path: `/v2/accounts/${RESELLER}/ips`,
+          body: { data: { ips } },
+          status: 200,
+          isDone: async () => (await Promise.all(ips.map(isHeld))).every(Boolean),
+        };
+      }, /dedicated_ips/);
+    },
+    KILLS_MS,
+  );
 
-  it('has released the addresses of a list or has not', async () => {
-    await ground.killEverywhere(async () => {
-      const ips = [await makeIp(RESELLER), await makeIp(RESELLER)];
-      return {
-        method: 'DELETE',
-        path: `/v2/accounts/${RESELLER}/ips`,
-        body: { data: { ips } },
-        status: 200,
-        isDone: async () => !(await Promise.all(ips.map(isHeld))).some(Boolean),
-      };
-    }, /dedicated_ips/);
-  });
+  it(
+    'has released the addresses of a list or has not',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const ips = [await makeIp(RESELLER), await makeIp(RESELLER)];
+        return {
+          method: 'DELETE',
+          path: `/v2/accounts/${RESELLER}/ips`,
+          body: { data: { ips } },
+          status: 200,
+          isDone: async () => !(await Promise.all(ips.map(isHeld))).some(Boolean),
+        };
+      }, /dedicated_ips/);
+    },
+    KILLS_MS,
+  );
 
-  it('has removed an assigned address from the pool or has not', async () => {
-    await ground.killEverywhere(async () => {
-      const ip = await makeIp(RESELLER);
-      const path = `/v2/ips/${ip}`;
-      const isDone = async () => {
-        const { later, token } = ground;
-        return (await later.call('GET', path, { token })).status === 404;
-      };
-      return { method: 'DELETE', path, status: 200, isDone };
-    }, /dedicated_ips/);
-  });
+  it(
+    'has removed an assigned address from the pool or has not',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const ip = await makeIp(RESELLER);
+        const path = `/v2/ips/${ip}`;
+        const isDone = async () => {
+          const { later, token } = ground;
+          return (await later.call('GET', path, { token })).status === 404;
+        };
+        return { method: 'DELETE', path, status: 200, isDone };
+      }, /dedicated_ips/);
+    },
+    KILLS_MS,
+  );
 });

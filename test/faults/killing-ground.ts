@@ -38,9 +38,12 @@ export interface KillingGround {
   close(): Promise<void>;
 }
 
+/** How long the kills of one operation may take: each of them starts a process. */
+export const KILLS_MS = 180_000;
+
 /** Old enough for refresh to judge the claims of an operation that never came to its end. */
 const LATER_MS = 120_000;
-const AT_ONCE = 3;
+const AT_ONCE = 2;
 const NOTHING = {
   accounts: { copiesWritten: 0, copiesRemoved: 0, claimsMade: 0, claimsReleased: 0, failures: [] },
   users: { claimsMade: 0, claimsReleased: 0 },

@@ -35,6 +35,7 @@ export function callRaw(
   { token, body, headers = {} }: RawCall = {},
 ): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
+  const isSized = body !== undefined && headers['transfer-encoding'] === undefined;
   return new Promise((resolve, reject) => {
     const sent = request(
       {
@@ -43,7 +44,7 @@ export function callRaw(
         method,
         path,
         headers: {
-          ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+          ...(isSized ? { 'content-length': Buffer.byteLength(body) } : {}),
           ...(token === undefined ? {} : { 'x-auth-token': token }),
           ...headers,
         },

@@ -164,14 +164,23 @@ export function createSignInService(deps: SignInDeps) {
     throw wrongCredentials();
   }
 
+  /** A token may be newer than what is remembered, so it is refused only by what is stored now. */
   async function findCaller(claims: TokenClaims): Promise<Caller | undefined> {
+    if (await revoked.get(claims.id)) return undefined;
+    const caller = await readCaller(claims);
+    if (caller !== undefined) return caller;
+    accounts.forget(claims.accountId);
+    if (claims.userId !== undefined) users.forget(`${claims.accountId}/${claims.userId}`);
+    return readCaller(claims);
+  }
+
+  async function readCaller(claims: TokenClaims): Promise<Caller | undefined> {
     const { accountId, userId } = claims;
-    const [account, user, isRevoked] = await Promise.all([
+    const [account, user] = await Promise.all([
       accounts.get(accountId),
       userId === undefined ? undefined : users.get(`${accountId}/${userId}`),
-      revoked.get(claims.id),
     ]);
-    if (account === undefined || !account.isEnabled || isRevoked) return undefined;
+    if (account === undefined || !account.isEnabled) return undefined;
     if (userId !== undefined && (user === undefined || !user.isEnabled)) return undefined;
     if (!isUsable(user === undefined ? account.apiKeyDigest : user.md5Digest)) return undefined;
     const identity = identityOf(account, user);

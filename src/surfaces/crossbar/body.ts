@@ -44,7 +44,7 @@ function invalidJson(error: JsonError): InvalidError {
     {
       path: ['json'],
       rule: 'invalid',
-      message: `${error.message}${around}`,
+      message: `${error.reason}${around}`,
       details: { target: 'body' },
     },
   ]);
@@ -79,7 +79,17 @@ export function parseEnvelope(body: Buffer): JsonObject | undefined {
   );
 }
 
-/** `data` of an envelope, or Kazoo's 400. Private fields are dropped where `data` is an object. */
+/** Credentials may stand in `data` (§4.3); they must not end in the document that is saved. */
+const CREDENTIALS: readonly string[] = ['auth_token', 'authorization'];
+
+function isStorable(name: string): boolean {
+  return !name.startsWith('_') && !name.startsWith('pvt_') && !CREDENTIALS.includes(name);
+}
+
+/**
+ * `data` of an envelope, or Kazoo's 400. Where it is an object, private fields and the request's
+ * credentials are dropped.
+ */
 export function dataOf(envelope: JsonObject | undefined, optional: boolean): unknown {
   if (envelope === undefined) return {};
   const data = envelope['data'];
@@ -96,9 +106,7 @@ export function dataOf(envelope: JsonObject | undefined, optional: boolean): unk
   }
   if (Array.isArray(data)) return data;
   if (isJsonObject(data)) {
-    return Object.fromEntries(
-      Object.entries(data).filter(([name]) => !name.startsWith('_') && !name.startsWith('pvt_')),
-    );
+    return Object.fromEntries(Object.entries(data).filter(([name]) => isStorable(name)));
   }
   throw new InvalidError([
     {

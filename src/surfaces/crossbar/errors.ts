@@ -87,7 +87,16 @@ export function presentError(error: unknown): ErrorAnswer {
 }
 
 /** Reasons of the storage layer; the words of services are shown, these stay inside. */
-const STORE_REASONS: readonly string[] = ['conflict', 'no_db_file', 'claimed', 'claim_lost'];
+const STORE_REASONS: readonly string[] = [
+  'claim_lost',
+  'claimed',
+  'conflict',
+  'deleted',
+  'file_exists',
+  'missing',
+  'no_db_file',
+  'store_bad_answer',
+];
 
 function exposedReason(error: AppError): string | undefined {
   if (error.code === 'internal') return undefined;

@@ -37,8 +37,8 @@ export interface CrossbarDeps extends FailureDeps {
 export interface RequestState {
   readonly operation: Operation;
   envelope: JsonObject | undefined;
-  /** A fault in the body, kept until the request has been counted. */
-  bodyError: unknown;
+  /** A fault in the body, or in looking at the token, kept until the request has been counted. */
+  earlyError: unknown;
   credentials: Credentials | undefined;
   claims: TokenClaims | undefined;
   isExpired: boolean;
@@ -54,7 +54,7 @@ export function openState(response: Response, operation: Operation): void {
   const state: RequestState = {
     operation,
     envelope: undefined,
-    bodyError: undefined,
+    earlyError: undefined,
     credentials: undefined,
     claims: undefined,
     isExpired: false,

@@ -31,15 +31,19 @@ export function gather(deps: CrossbarDeps): RequestHandler {
     try {
       state.envelope = parseEnvelope(await readBody(request));
     } catch (error) {
-      state.bodyError = error;
+      state.earlyError = error;
     }
     state.credentials = findCredentials(request.headers, (name) =>
       control(request, response, name),
     );
     if (state.credentials?.kind === 'token') {
-      const claims = await deps.authenticator.readToken(state.credentials.token);
-      if (claims === 'expired') state.isExpired = true;
-      else state.claims = claims;
+      try {
+        const claims = await deps.authenticator.readToken(state.credentials.token);
+        if (claims === 'expired') state.isExpired = true;
+        else state.claims = claims;
+      } catch (error) {
+        state.earlyError ??= error;
+      }
     }
     next();
   };
@@ -48,7 +52,7 @@ export function gather(deps: CrossbarDeps): RequestHandler {
 /** Kazoo refuses a broken body first and an expired token next, before it looks at the path. */
 export function refuseEarly(_request: Request, response: Response, next: NextFunction): void {
   const state = stateOf(response);
-  if (state.bodyError !== undefined) throw state.bodyError;
+  if (state.earlyError !== undefined) throw state.earlyError;
   if (state.isExpired) {
     // The words of this case have a space, and there is no data (§4.1.3).
     throw new AppError('unauthenticated', 'the token has expired', {
