@@ -78,10 +78,11 @@ export async function openStore(
     return { couch, embeddedUrl: undefined, close: () => couch.close() };
   }
   const { embeddedCouchdbUser: user, embeddedCouchdbPassword: password, dataDir } = config;
-  const wanted = password === undefined ? { user } : { user, password };
-  const running = options.share ? await readRunning(dataDir) : undefined;
+  const running = await readRunning(dataDir);
+  // A store that runs keeps the password it was started with, whatever is configured by now.
+  const wanted = password === undefined || running !== undefined ? { user } : { user, password };
   const admin = await readOrCreateAdmin(dataDir, wanted);
-  if (running !== undefined) {
+  if (options.share && running !== undefined) {
     const url = new URL(running.url);
     url.username = admin.user;
     url.password = admin.password;

@@ -127,6 +127,13 @@ async function convertApiKeys(call: Call): Promise<Outcome> {
   return Object.keys(failures).length === 0 ? { data } : { data, exit: EXIT.failed };
 }
 
+/** A master account is named as well where there is none: a creation was cut off, or data came. */
+async function promote(services: Services, id: string): Promise<unknown> {
+  const account = await services.accounts.setSuperduper(id, true);
+  await services.system.config.ensure('accounts', 'master_account_id', () => id);
+  return account;
+}
+
 const commands: readonly Command[] = [
   {
     name: 'create_account',
@@ -145,9 +152,7 @@ const commands: readonly Command[] = [
   changing('disable_account', 'Keep the users of an account out, at once', (services, id) =>
     services.accounts.setEnabled(id, false),
   ),
-  changing('promote_account', 'Make an account a system administrator', (services, id) =>
-    services.accounts.setSuperduper(id, true),
-  ),
+  changing('promote_account', 'Make an account a system administrator', promote),
   changing('demote_account', 'Take that from it', (services, id) =>
     services.accounts.setSuperduper(id, false),
   ),

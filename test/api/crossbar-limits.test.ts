@@ -56,7 +56,7 @@ describe('rate limits', () => {
     expect((await callRaw(service.url, 'GET', '/live')).status).toBe(200);
   });
 
-  it('count requests with a token by account, so that one does not use up the share of another', async () => {
+  it('count requests with a token by account, each with a share of its own', async () => {
     service = await startTestService({ limits: { authenticated: 3 } });
     const [token, other] = [await service.tokenOf(3), await service.tokenOf(2)];
     const second = await service.tokenOf(3);
@@ -152,7 +152,7 @@ describe('the log', () => {
   });
   afterAll(() => service.stop());
 
-  it('never holds tokens, API keys, passwords or credentials, wherever a client puts them', async () => {
+  it('never holds tokens, keys or passwords, wherever a client puts them', async () => {
     const token = await service.tokenOf(1);
     const password = 'Horse-Battery-Staple-9';
     const md5 = createHash('md5').update(`eve:${password}`).digest('hex');

@@ -39,7 +39,7 @@ describe('the order of checks', () => {
     }
   });
 
-  it('2: a token that is over is 401 in words of its own, before the path is looked at', async () => {
+  it('2: a token that is over is 401 in words of its own, whatever the path', async () => {
     for (const [method, path] of [
       ['GET', ips],
       ['PATCH', '/v2/ips'],

@@ -209,7 +209,7 @@ describe('hostile path segments', () => {
     expect(ofPool).toEqual([]);
   });
 
-  it('are no addresses in bodies either: each is named with its place, nothing is written', async () => {
+  it('are no addresses in bodies either: each is named, nothing is written', async () => {
     proxy.clear();
     const decoded = HOSTILE.flatMap((value) => decodeOrNothing(value));
     const bad = decoded.filter((value) => value !== '' && !/^[0:]*:ffff:/.test(value));

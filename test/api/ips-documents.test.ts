@@ -43,7 +43,7 @@ describe('documents of IPs in the store', () => {
     };
   }
 
-  it("hold exactly Kazoo's fields and the request's id, through create, assign and release", async () => {
+  it("hold exactly Kazoo's fields and the request's id, whatever was done", async () => {
     const headers = { 'x-request-id': 'request-of-the-create' };
     const body = { data: { ip: '203.0.113.50', zone: 'test-zone', host: HOST } };
     const created = await service.call('PUT', '/v2/ips', { token, body, headers });
@@ -67,7 +67,7 @@ describe('documents of IPs in the store', () => {
     expect(await truth(ip)).toEqual(storedAs(ip, released.body.request_id, again));
   });
 
-  it('have a copy in the database of their holder that equals the truth, and only there', async () => {
+  it('have a copy equal to the truth with their holder, and only there', async () => {
     const ip = await makeIp();
     expect(await copy(CUSTOMER, ip)).toBeUndefined();
     await service.call('POST', ips, { token, body: { data: { ips: [ip] } } });

@@ -163,7 +163,7 @@ describe('the list of assigned IPs', () => {
     return answer.body.data;
   }
 
-  it("begins with the server's own zone, then goes by zone and by the number of the address", async () => {
+  it("begins with the server's own zone, then goes by zone and by number", async () => {
     const more = ['10.0.0.10', '10.0.0.9', '::1', '2001:db8::a'];
     for (const ip of more) {
       const body = { data: { ip, zone: 'us-west', host: HOST } };

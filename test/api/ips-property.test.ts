@@ -166,7 +166,7 @@ describe('the pool under any commands in any order', () => {
     }
   }
 
-  it('never has two holders of one address, and every success is one that led to what is stored', async () => {
+  it('never has two holders of an address; successes lead to what is stored', async () => {
     const endAt = Date.now() + BUDGET_MS;
     const property = fc.asyncProperty(script, async (batches) => {
       // Scripts are dropped rather than broken off, so that none works on while the store goes.

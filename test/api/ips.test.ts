@@ -118,7 +118,7 @@ describe('the samples of the page on IPs', () => {
     expect(answer.body).toEqual(success(data, { revision: HASH, auth_token: token }));
   });
 
-  it('add an IP to the system: the one that is there is a conflict, an absent one is created', async () => {
+  it('add an IP to the system: a conflict when it is there, else created', async () => {
     const master = await service.tokenOf(1);
     const body = `{"data":{"ip":"1.2.3.4", "zone":"us-east", "host":"${EAST}"}}`;
     const there = await service.call('PUT', '/v2/ips', { token: master, body });

@@ -164,7 +164,8 @@ export function createAccountListing(deps: {
   ): Promise<Map<string, readonly ListedAccount[]>> {
     if (type !== 'account') {
       const message = 'Search needs a document type to search on';
-      throw new InvalidError([searchIssue('t', 'required', message, { target: ['account'] })]);
+      const target = type ? ['account'] : SEARCH_TYPES;
+      throw new InvalidError([searchIssue('t', 'required', message, { target })]);
     }
     if (values.size === 0) {
       const message = 'multi search needs some values to search for';
