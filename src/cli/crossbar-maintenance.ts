@@ -32,11 +32,13 @@ async function orFailed(
   }
 }
 
+type Services = Awaited<ReturnType<Call['open']>>['services'];
+
 /** A command that changes one thing about an account. */
 function changing(
   name: string,
   summary: string,
-  change: (services: Awaited<ReturnType<Call['open']>>['services'], id: string) => Promise<unknown>,
+  change: (services: Services, id: string) => Promise<unknown>,
 ): Command {
   return {
     name,
