@@ -63,7 +63,8 @@ const NAMED_FUNCTIONS = new Set(['FunctionDeclaration', 'MethodProperty']);
  */
 function longFunctions({ path, text }: Source): string[] {
   // swc counts bytes from an origin of its own; a first token at the very start tells it.
-  const bytes = Buffer.from(`;${text}`);
+  // A command's first line is for the shell and no comment anywhere but at the very start.
+  const bytes = Buffer.from(`;${text.replace(/^#!/, '//')}`);
   const module = parseSync(bytes.toString(), { syntax: 'typescript', target: 'es2022' });
   const origin = module.span.start;
   const lineAt = (position: number) =>

@@ -69,6 +69,7 @@ export interface ClaimsOptions {
   readonly now: () => number;
 }
 
+/** Opens the claims; see {@link Claims} for what each call promises. */
 export function createClaims({ couch, now }: ClaimsOptions): Claims {
   const db = couch.database(databases.claims);
 

@@ -72,6 +72,7 @@ interface NanoServer {
   }): Promise<unknown>;
 }
 
+/** The one way to the store: nano over a bounded pool, every call with a deadline. */
 export function createTransport(options: TransportOptions): Transport {
   const pool = createPool({
     maxSockets: options.maxSockets,

@@ -194,7 +194,7 @@ describe('access to accounts by hierarchy', () => {
       expect((await signIn(digest.padEnd(64, 'x').slice(0, 64))).status).toBe(404);
     });
 
-    it('may be one that Kazoo stored in clear, until a new one is issued or it is converted', async () => {
+    it('may be one that Kazoo stored in clear, until it is converted or replaced', async () => {
       const id = 'abcdef0123456789abcdef0123456789';
       const key = 'a1'.repeat(32);
       const doc = {

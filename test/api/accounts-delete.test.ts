@@ -160,6 +160,25 @@ describe('deleting an account', () => {
     expect((await storedIn(service, RESELLER, RESELLER))['pvt_deleted']).toBeUndefined();
   });
 
+  it('never leaves a child behind that was created at the same time', async () => {
+    for (let n = 0; n < 6; n += 1) {
+      const parent = await createAccount(service, RESELLER, { name: `Raced parent ${n}` });
+      const name = `Raced child ${n}`;
+      const body = { data: { name } };
+      const creating = second.call('PUT', `/v2/accounts/${parent}`, { token: master, body });
+      await new Promise((resolve) => setTimeout(resolve, 8 * n));
+      const [created, removed] = await Promise.all([creating, remove(parent)]);
+      expect([
+        [201, 409],
+        [404, 200],
+        [404, 409],
+      ]).toContainEqual([created.status, removed.status]);
+      const isThere = await service.call('GET', `/v2/accounts/${parent}`, { token: master });
+      expect(isThere.status).toBe(removed.status === 200 ? 404 : 200);
+      if (created.status === 404) await createAccount(service, RESELLER, { name });
+    }
+  });
+
   it('is possible for the account itself, but not for the master account', async () => {
     const refused = await remove(MASTER);
     expect(refused.status).toBe(405);

@@ -180,7 +180,7 @@ describe('listing accounts', () => {
     expect((await get(`${RESELLER}/${list}`)).body).toEqual(success([]));
   });
 
-  it('shows siblings to ancestors and superduper accounts, never to the account itself', async () => {
+  it('shows siblings to ancestors and superduper accounts, not to the account', async () => {
     const siblings = await get(`${CUSTOMER}/siblings?ascending=true`);
     expect(siblings.body.data.map((row: { name: string }) => row.name)).toEqual([
       'Demo Customer',

@@ -123,7 +123,7 @@ describe('reading and changing an account', () => {
     expect(publicNames(await storedIn(service, id, id)).sort()).toEqual(publicNames(before).sort());
   });
 
-  it('merges by PATCH: objects recurse, null removes, lists and empty objects replace', async () => {
+  it('merges by PATCH: objects recurse, null removes, lists and {} replace', async () => {
     const id = await make({
       name: 'Merged',
       org: 'removed',
@@ -248,7 +248,7 @@ describe('reading and changing an account', () => {
     expect((await call(`"${_rev}"`)).status).toBe(200);
   });
 
-  it('tells the losers of parallel changes that they lost, and keeps the claims right', async () => {
+  it('tells losers of parallel changes that they lost, and keeps the claims right', async () => {
     const id = await make({ name: 'Contended' });
     const answers = await Promise.all(
       Array.from({ length: 8 }, () => send('PATCH', id, { name: 'Contended two' })),

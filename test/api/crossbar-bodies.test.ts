@@ -116,16 +116,26 @@ describe('request bodies', () => {
         ]),
       );
       const message = 'Field is required but missing';
-      expect(answer.body).toEqual(invalid({ data: { required: { message, value: envelope } } }));
+      expect(answer.body).toEqual(
+        invalid({ data: { required: { message, value: envelope } } }, 'token'),
+      );
     },
   );
+
+  it('are refused before the caller is: the token is not looked at', async () => {
+    for (const body of ['{}', '{"data": 5}']) {
+      const answer = await callRaw(service.url, 'POST', ips, { body });
+      expect(answer.status).toBe(400);
+      expect(answer.body.message).toBe('validation error');
+    }
+  });
 
   it.each([null, 5, 'text', true])('whose data is %p are 400', async (value) => {
     const answer = await post(JSON.stringify({ data: value }));
     expect(answer.status).toBe(400);
     const target = 'object, array';
     const message = `Value did not match type(s): ${target}`;
-    expect(answer.body).toEqual(invalid({ data: { type: { message, target, value } } }));
+    expect(answer.body).toEqual(invalid({ data: { type: { message, target, value } } }, 'token'));
   });
 
   it('whose data is a list are 400 where an object is wanted', async () => {

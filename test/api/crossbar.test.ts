@@ -233,4 +233,12 @@ describe('paths', () => {
     expect(next.body.tokens.remaining).toBe(tokens.remaining - 1);
     expect(next.body.request_id).not.toBe(answer.body.request_id);
   });
+
+  it('says that the account is missing from a path that has none', async () => {
+    const answer = await service.call('GET', '/v2/accounts//ips');
+    expect(answer.status).toBe(404);
+    expect(answer.body).toEqual(
+      failure(404, 'bad identifier', { message: 'missing account_id' }, 'nobody'),
+    );
+  });
 });

@@ -78,6 +78,7 @@ describe('the tokens', () => {
 
   it('count only as they were signed', async () => {
     const [header, payload, signature] = token.split('.') as [string, string, string];
+    const flipped = `${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`;
     const claims = claimsOf(token);
     const kid = headerOf(token).kid;
     const pem = String((await keyDocument())['pvt_public_key']);
@@ -89,7 +90,7 @@ describe('the tokens', () => {
     const rs256 = { alg: 'RS256', typ: 'JWT' };
     const wrong: Record<string, string> = {
       'another account': `${header}.${encode({ ...claims, account_id: CUSTOMER })}.${signature}`,
-      'a flipped signature': `${header}.${payload}.${signature.startsWith('A') ? 'B' : 'A'}${signature.slice(1)}`,
+      'a flipped signature': `${header}.${payload}.${flipped}`,
       'no signature': `${header}.${payload}.`,
       'alg none': `${encode({ alg: 'none', typ: 'JWT', kid })}.${payload}.`,
       'alg none with a signature': `${encode({ alg: 'none', kid })}.${payload}.${signature}`,

@@ -70,6 +70,7 @@ describe('signing in as a user', () => {
 
   it.each([
     ['no locator', { credentials: md5 }],
+    ['a number, as there are none here', { credentials: md5, phone_number: '+15550100' }],
     ['an unknown account', { credentials: md5, account_name: 'Nobody' }],
     ['an unknown realm', { credentials: md5, account_realm: 'no.such.realm' }],
     ['an account without the user', { credentials: md5, account_name: 'Demo Reseller' }],

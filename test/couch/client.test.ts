@@ -207,7 +207,7 @@ describe('changes', () => {
     expect(await feed.changes({ since, limit: 2 })).toMatchObject({ changes: [] });
   });
 
-  test('that are waited for come as soon as they happen, and none when the time is up', async () => {
+  test('waited for come as soon as they happen, and none when the time is up', async () => {
     const feed = couch.database(databases.systemAuth);
     const { lastSeq } = await feed.changes({ since: 'now', limit: 1 });
     const waiting = feed.changes({ since: lastSeq, limit: 1, waitMs: 10_000, includeDocs: true });

@@ -63,8 +63,8 @@ export function createCheckAnswer(document: object): CheckAnswer {
     compiled.set(schema, validate);
     if (validate(body)) return;
     const faults = ajv.errorsText(validate.errors, { separator: '\n  ' });
-    throw new Error(
-      `${method} ${path} (${status}) differs from the API document:\n  ${faults}\n${JSON.stringify(body)}`,
-    );
+    const what = `${method} ${path} (${status})`;
+    const text = JSON.stringify(body);
+    throw new Error(`${what} differs from the API document:\n  ${faults}\n${text}`);
   };
 }

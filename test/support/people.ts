@@ -75,7 +75,7 @@ function allDocs(service: TestService, name: DatabaseName): Promise<readonly Sav
   return service.couch.database(name).listDocs({ limit: 10_000 });
 }
 
-/** The claims in front of JSON Web Tokens are looked at by name; anything else is their business. */
+/** What a token says, its signature unchecked. */
 export function claimsOf(token: string): Record<string, unknown> {
   const [, payload = ''] = token.split('.');
   return JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as Record<string, unknown>;

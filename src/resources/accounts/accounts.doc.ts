@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../../core/errors.js';
+import { toGregorian } from '../../core/gregorian.js';
 import { publicFields, stamp } from '../../couch/doc.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
 
@@ -34,6 +35,8 @@ export interface Account {
 }
 
 export const ACCOUNT = 'account';
+
+const TRIAL_S = 14 * 24 * 3600;
 
 const stored = z.looseObject({
   _id: z.string(),
@@ -146,4 +149,23 @@ export function withPrivate(
   return Object.fromEntries(
     Object.entries(doc).filter(([, value]) => value !== undefined),
   ) as StoredDoc;
+}
+
+/**
+ * Kazoo honours `enabled` only from an ancestor: nobody disables himself (§1.7). For an account
+ * that is being created, `tree` is its parent's.
+ */
+export function enabledChange(
+  tree: readonly string[],
+  asked: boolean | undefined,
+  callerId: string | undefined,
+): Record<string, unknown> {
+  const isHonoured = asked !== undefined && callerId !== undefined && tree.includes(callerId);
+  return isHonoured ? { pvt_enabled: asked } : {};
+}
+
+/** The private fields of an account on trial: for 14 days, as Kazoo's coded default. */
+export function trialFields(isTrial: boolean, nowMs: number): Record<string, unknown> {
+  if (!isTrial) return {};
+  return { pvt_trial_account: true, pvt_trial_expires: toGregorian(nowMs) + TRIAL_S };
 }

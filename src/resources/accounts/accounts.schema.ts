@@ -53,7 +53,7 @@ export const accountBody = z
   .meta({ description: 'Accounts represent tenants or customers on the system' });
 
 /** The members an account must not have by a client's word: they are derived or private. */
-export const DERIVED_MEMBERS: readonly string[] = [
+const DERIVED_MEMBERS: readonly string[] = [
   'api_key',
   'billing_mode',
   'created',
@@ -66,6 +66,15 @@ export const DERIVED_MEMBERS: readonly string[] = [
   'trial_time_left',
   'wnm_allow_additions',
 ];
+
+/** What a client may set: its fields without the derived ones, the realm without spaces. */
+export function settable(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const kept = Object.entries(fields).filter(([name]) => !DERIVED_MEMBERS.includes(name));
+  const result: Record<string, unknown> = Object.fromEntries(kept);
+  if (typeof result['realm'] === 'string') result['realm'] = result['realm'].replaceAll(' ', '');
+  if (result['timezone'] === 'inherit') delete result['timezone'];
+  return result;
+}
 
 /** The service judges bodies: patches after the merge, and uniqueness along with the schema. */
 export const anyBody = z.looseObject({});

@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { AppError, hasCode, InvalidError, type Issue } from '../../core/errors.js';
-import { toGregorian } from '../../core/gregorian.js';
 import type { JsonObject } from '../../core/json.js';
 import { mergePatch } from '../../core/merge.js';
 import { newId } from '../../core/operation.js';
 import { validate } from '../../core/validation.js';
 import type { AccountClaims } from './accounts.claims.js';
-import { type Account, fromDoc, toDoc, withPrivate } from './accounts.doc.js';
-import { accountBody, DERIVED_MEMBERS } from './accounts.schema.js';
+import {
+  type Account,
+  enabledChange,
+  fromDoc,
+  toDoc,
+  trialFields,
+  withPrivate,
+} from './accounts.doc.js';
+import { accountBody, settable } from './accounts.schema.js';
 import type { AccountStore } from './accounts.store.js';
 
 /** A resource that accounts hold; asked when an account is deleted. Wired in `app.ts`. */
@@ -46,32 +52,9 @@ export type Match = (revision: string) => void;
 const noMatch: Match = () => undefined;
 const DEFAULT_TIMEZONE = 'UTC';
 const REALM_BYTES = 3;
-const TRIAL_S = 14 * 24 * 3600;
 const SAVE_TRIES = 5;
 
 export type AccountService = ReturnType<typeof createAccountService>;
-
-/** What a client may set: its fields without the derived ones, the realm without spaces. */
-function settable(fields: Fields): Fields {
-  const kept = Object.entries(fields).filter(([name]) => !DERIVED_MEMBERS.includes(name));
-  const result: Fields = Object.fromEntries(kept);
-  if (typeof result['realm'] === 'string') result['realm'] = result['realm'].replaceAll(' ', '');
-  if (result['timezone'] === 'inherit') delete result['timezone'];
-  return result;
-}
-
-/**
- * Kazoo honours `enabled` only from an ancestor: nobody disables himself (§1.7). For an account
- * that is being created, `tree` is its parent's.
- */
-function enabledChange(
-  tree: readonly string[],
-  asked: boolean | undefined,
-  callerId: string | undefined,
-): Fields {
-  const isHonoured = asked !== undefined && callerId !== undefined && tree.includes(callerId);
-  return isHonoured ? { pvt_enabled: asked } : {};
-}
 
 /** The rules of accounts (contract §4; kazoo-accounts §1): everything is checked, then saved. */
 export function createAccountService(deps: AccountServiceDeps) {
@@ -170,7 +153,23 @@ export function createAccountService(deps: AccountServiceDeps) {
       throw error;
     }
     await attempt(id, 'confirm claims', () => claims.confirmAll(id, fields));
-    return copyOut(account);
+    await copyOut(account);
+    if (parent !== undefined) await keepBelow(account, parent.id);
+    return account;
+  }
+
+  /**
+   * Creating writes and then looks at the parent; deleting the parent writes and then looks for
+   * descendants. Whoever is second sees the other, so that no account is left without its parent.
+   */
+  async function keepBelow(account: Account, parentId: string): Promise<void> {
+    if ((await store.find(parentId)) !== undefined) return;
+    await undoCreate(account.id, account.fields);
+    await attempt(account.id, 'unroll copy', async () => {
+      const copy = await store.findCopy(account.id);
+      if (copy !== undefined) await store.removeCopy(copy);
+    });
+    throw new AppError('not_found', 'the parent was deleted', { subject: parentId });
   }
 
   /** Saves other public fields of a checked account, moving its claims along. */
@@ -236,17 +235,20 @@ export function createAccountService(deps: AccountServiceDeps) {
     }
   }
 
+  async function refuseDescendants(id: string): Promise<void> {
+    const descendants = (await store.countDescendants([id])).get(id) ?? 0;
+    if (descendants === 0) return;
+    throw new AppError('conflict', 'account has descendants', {
+      reason: 'account_has_descendants',
+      details: { holds: [`${descendants} descendant accounts`] },
+    });
+  }
+
   async function refuseDeletion(id: string): Promise<void> {
     if (id === (await deps.findMasterId())) {
       throw new AppError('method_not_allowed', 'the master account cannot be deleted');
     }
-    const descendants = (await store.countDescendants([id])).get(id) ?? 0;
-    if (descendants > 0) {
-      throw new AppError('conflict', 'account has descendants', {
-        reason: 'account_has_descendants',
-        details: { holds: [`${descendants} descendant accounts`] },
-      });
-    }
+    await refuseDescendants(id);
     const holds = await Promise.all(deps.participants.map((each) => each.listHolds(id)));
     if (holds.flat().length > 0) {
       throw new AppError('conflict', `account holds ${holds.flat().join(', ')}`, {
@@ -262,6 +264,13 @@ export function createAccountService(deps: AccountServiceDeps) {
     match(before.revision);
     await refuseDeletion(id);
     const saved = await store.save(withPrivate(before, { pvt_deleted: true }, now()));
+    try {
+      await refuseDescendants(id);
+    } catch (error) {
+      const restored = withPrivate({ ...before, stored: saved }, { pvt_deleted: undefined }, now());
+      await store.save(restored);
+      throw error;
+    }
     deps.onChange(id);
     await attempt(id, 'copy', () => store.saveCopy(saved));
     await attempt(id, 'claims', () => claims.release(id, before.fields));
@@ -288,9 +297,4 @@ export function createAccountService(deps: AccountServiceDeps) {
     ensureSignatureSecret: (id: string) =>
       setPrivate(id, (account) => ({ pvt_signature_secret: account.signatureSecret ?? newId() })),
   };
-}
-
-function trialFields(isTrial: boolean, nowMs: number): Fields {
-  if (!isTrial) return {};
-  return { pvt_trial_account: true, pvt_trial_expires: toGregorian(nowMs) + TRIAL_S };
 }

@@ -124,8 +124,14 @@ export function createIpService(deps: IpServiceDeps) {
       if (now.assignedTo === undefined) return 'retry';
       return now.assignedTo === accountId ? 'done' : 'already_assigned';
     });
-    await copies.settleEventually(accountId, [...batch.success.keys()]);
-    return batch;
+    // A deletion marks the account and then releases: whichever is second sees the other.
+    const [stillThere] = await Promise.all([
+      deps.accounts.findTree(accountId),
+      copies.settleEventually(accountId, [...batch.success.keys()]),
+    ]);
+    if (stillThere !== undefined) return batch;
+    await write(accountId, [...batch.success.values()]);
+    throw new AppError('not_found', 'no such account', { subject: accountId });
   }
 
   async function write(accountId: string, found: readonly DedicatedIp[]): Promise<IpBatch> {

@@ -8,6 +8,7 @@ import express, {
 import type { Caller } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
 import { runOperation } from '../../core/operation.js';
+import { dataOf } from './body.js';
 import type { AccountDirectory, PathAccount } from './caller.js';
 import { type CrossbarDeps, control, sendFailure, sendReply, stateOf } from './exchange.js';
 import { checkAccept, ifMatch, setCorsHeaders } from './headers.js';
@@ -17,7 +18,7 @@ import {
   gather,
   prepare,
   refuseEarly,
-  resolveAlias,
+  resolveAccount,
   runMiddleware,
   unauthenticated,
 } from './pipeline.js';
@@ -82,6 +83,10 @@ function createHandle(
   return async (routes, request, response) => {
     const state = stateOf(response);
     const route = chooseRoute(routes, request, response);
+    const { envelope } = state;
+    // A body that is no envelope is refused before the caller is looked at (§4.1). Where a route
+    // takes none, a body may still carry control values.
+    const data = dataOf(envelope, route.dataOptional || route.body === undefined);
     const params = request.params as Record<string, string>;
     const isWrite = route.method !== 'GET';
     const pathAccount = await findPathAccount(deps.accounts, params['account_id'], isWrite);
@@ -96,12 +101,12 @@ function createHandle(
     if (isWrite && !route.hasPreconditions) match('');
     const operation = caller === undefined ? state.operation : { ...state.operation, caller };
     const authToken = state.credentials?.kind === 'token' ? state.credentials.token : undefined;
-    const { envelope } = state;
     const reply = await runOperation(operation, () =>
       route.handle({
         params,
         query: request.query,
         envelope,
+        data,
         caller,
         pathAccount,
         authToken,
@@ -128,7 +133,7 @@ export function createCrossbar(deps: CrossbarDeps): Router {
     response.setHeader('allow', ['OPTIONS', ...allowed].join(', '));
     response.status(204).end();
   });
-  router.use(gather(deps), requestLimiter, refuseEarly, resolveAlias);
+  router.use(gather(deps), requestLimiter, refuseEarly, resolveAccount);
   for (const [path, routes] of table) {
     router.all(toExpressPath(path), (request, response) => handle(routes, request, response));
   }

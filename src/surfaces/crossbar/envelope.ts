@@ -53,12 +53,15 @@ export function presentFailure(frame: EnvelopeFrame, error: ErrorAnswer): Record
   };
 }
 
+// The examples are what the API pages show; without them they make up values of each type.
 const frameShape = {
   auth_token: z.string().optional(),
-  node: z.string(),
-  request_id: z.string(),
-  timestamp: z.iso.datetime(),
-  tokens: z.strictObject({ consumed: z.int(), remaining: z.int() }),
+  node: z.string().meta({ examples: ['rL0gYpYpN6Yq2jWbVZ5d1A'] }),
+  request_id: z.string().meta({ examples: ['5f2a6c1d9b7e4f0381c2d3e4f5a6b7c8'] }),
+  timestamp: z.iso.datetime().meta({ examples: ['2026-11-22T16:00:00Z'] }),
+  tokens: z
+    .strictObject({ consumed: z.int(), remaining: z.int() })
+    .meta({ examples: [{ consumed: 1, remaining: 5999 }] }),
   version: z.string().optional(),
 };
 
@@ -79,9 +82,12 @@ export function successEnvelope(
 /** The schema of a failure envelope. */
 export const failureEnvelope = z
   .strictObject({
-    data: z.unknown(),
-    error: z.string().regex(/^[45]\d\d$/),
-    message: z.string(),
+    data: z.unknown().meta({ examples: [{ message: 'bad identifier', cause: '192.0.2.1' }] }),
+    error: z
+      .string()
+      .regex(/^[45]\d\d$/)
+      .meta({ examples: ['404'] }),
+    message: z.string().meta({ examples: ['bad_identifier'] }),
     ...frameShape,
     status: z.literal('error'),
   })

@@ -63,8 +63,14 @@ export function refuseEarly(_request: Request, response: Response, next: NextFun
   next();
 }
 
-/** `/account/…` stands for `/accounts/{the token's account}/…` (§4.1). */
-export function resolveAlias(request: Request, response: Response, next: NextFunction): void {
+/**
+ * `/account/…` stands for `/accounts/{the token's account}/…`, and a path that leaves the account
+ * out is Kazoo's 404 for it (§4.1).
+ */
+export function resolveAccount(request: Request, response: Response, next: NextFunction): void {
+  if (request.url.startsWith('/accounts//')) {
+    throw new AppError('not_found', 'missing account_id', { reason: 'bad identifier' });
+  }
   if (/^\/account(\/|\?|$)/.test(request.url)) {
     const { claims } = stateOf(response);
     if (claims === undefined) throw unauthenticated();

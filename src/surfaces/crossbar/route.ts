@@ -4,7 +4,6 @@ import { AppError } from '../../core/errors.js';
 import type { JsonObject } from '../../core/json.js';
 import { validate } from '../../core/validation.js';
 import type { Access } from './access.js';
-import { dataOf } from './body.js';
 import type { PathAccount } from './caller.js';
 
 export const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
@@ -28,6 +27,8 @@ export interface RawInput {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, unknown>>;
   readonly envelope: JsonObject | undefined;
+  /** The envelope's `data` without private fields; `{}` where there is none. */
+  readonly data: unknown;
   readonly caller: Caller | undefined;
   readonly pathAccount: PathAccount | undefined;
   readonly authToken: string | undefined;
@@ -152,11 +153,10 @@ export function route<
     hasPreconditions: declaration.hasPreconditions ?? false,
     isLogin: declaration.isLogin ?? false,
     async handle(raw) {
-      const data = dataOf(raw.envelope, declaration.dataOptional ?? declaration.body === undefined);
       return declaration.run({
         params: readParams((params ?? nothing) as P, raw.params),
         query: validate((query ?? nothing) as Q, raw.query),
-        data: (body === undefined ? undefined : validate(body, data)) as z.output<B>,
+        data: (body === undefined ? undefined : validate(body, raw.data)) as z.output<B>,
         envelope: validate((envelope ?? nothing) as E, raw.envelope ?? {}),
         // A route that needs no token does not look at its caller.
         caller: raw.caller as Caller,

@@ -11,6 +11,7 @@ const PAGE = `<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>telcouch API</title>
 <link rel="stylesheet" href="assets/swagger-ui.css">
+<link rel="stylesheet" href="pages.css">
 <link rel="icon" href="assets/favicon-32x32.png">
 </head>
 <body>
@@ -31,6 +32,14 @@ const START = `SwaggerUIBundle({
 });
 `;
 
+// No answer of ours has links to other operations, and there is one server: this one.
+const STYLE = `.response-col_links, .scheme-container .servers-title, .scheme-container .servers {
+  display: none;
+}
+.swagger-ui .info { margin: 30px 0; }
+.swagger-ui .scheme-container { padding: 15px 0; }
+`;
+
 /** API pages that need nothing from the network, and the document they show. */
 export function createApiPages(document: object): Router {
   const router = express.Router({ strict: true });
@@ -44,6 +53,9 @@ export function createApiPages(document: object): Router {
   });
   router.get('/start.js', (_request, response) => {
     response.type('js').send(START);
+  });
+  router.get('/pages.css', (_request, response) => {
+    response.type('css').send(STYLE);
   });
   router.get('/openapi.json', (_request, response) => {
     response.json(document);
