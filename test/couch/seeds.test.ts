@@ -46,7 +46,7 @@ beforeEach(async () => {
 afterEach(() => rm(dir, { recursive: true }));
 afterAll(() => own.cleanUp());
 
-test('seeds are stored under folder and file name, stamped and with their marks replaced', async () => {
+test('seeds are stored under their names, stamped and with their marks replaced', async () => {
   expect(await load()).toEqual({ created: 2, updated: 0, unchanged: 0, kept: [] });
   expect(await couch.database(databases.dedicatedIps).get('1.2.3.4')).toEqual({
     _id: '1.2.3.4',
@@ -95,7 +95,7 @@ test('a changed seed is written over its document only while nobody changed that
   expect(await db.get('1.2.3.4')).toMatchObject({ pvt_zone: 'theirs' });
 });
 
-test('a seed somebody deleted stays deleted, and a document that was there first is kept', async () => {
+test('a seed somebody deleted stays deleted, one that was there first is kept', async () => {
   await load();
   const db = couch.database(databases.dedicatedIps);
   await db.remove(await db.get('1.2.3.4'));

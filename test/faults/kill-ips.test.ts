@@ -1,3 +1,4 @@
+import { accountDatabase } from '../../src/couch/databases.js';
 import { RESELLER } from '../support/service.js';
 import { KILLS_MS, type KillingGround, openKillingGround } from './killing-ground.js';
 
@@ -83,4 +84,14 @@ describe('a service that is killed while it changes the pool', () => {
     },
     KILLS_MS,
   );
+
+  it('does not keep refresh from its work by a database that has no views yet', async () => {
+    const { couch, services } = ground.service;
+    const name = accountDatabase('ab'.repeat(16));
+    await couch.createDatabase(name);
+    const orphan = { _id: await makeIp(), pvt_type: 'dedicated_ip', pvt_assigned_to: RESELLER };
+    await couch.database(name).put(orphan);
+    expect(await services.refresh.ips()).toMatchObject({ copiesRemoved: 1, copiesWritten: 0 });
+    expect(await couch.database(name).find(orphan._id)).toBeUndefined();
+  });
 });

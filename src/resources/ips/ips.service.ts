@@ -124,12 +124,16 @@ export function createIpService(deps: IpServiceDeps) {
       if (now.assignedTo === undefined) return 'retry';
       return now.assignedTo === accountId ? 'done' : 'already_assigned';
     });
-    // A deletion marks the account and then releases: whichever is second sees the other.
-    const [stillThere] = await Promise.all([
-      deps.accounts.findTree(accountId),
+    // A deletion marks the account and then releases: whichever is second sees the other. When the
+    // account cannot be read now, the assignment stands and `refresh` judges it.
+    const [isGone] = await Promise.all([
+      deps.accounts.findTree(accountId).then(
+        (current) => current === undefined,
+        () => false,
+      ),
       copies.settleEventually(accountId, [...batch.success.keys()]),
     ]);
-    if (stillThere !== undefined) return batch;
+    if (!isGone) return batch;
     await write(accountId, [...batch.success.values()]);
     throw new AppError('not_found', 'no such account', { subject: accountId });
   }

@@ -3,6 +3,7 @@ import type { IpAddress } from '../../core/ip-address.js';
 import { accountDatabase, accountIdOf, databases } from '../../couch/databases.js';
 import type {
   Couch,
+  Database,
   SavedDoc,
   StoredDoc,
   ViewKey,
@@ -146,11 +147,15 @@ export function createIpStore(deps: { couch: Couch; now: () => number }) {
     /** Ids of all copies an account's database holds. */
     async listCopies(accountId: string): Promise<readonly string[]> {
       const query = { key: DEDICATED_IP, limit: MAX_ROWS };
-      const rows = await orNoDatabase(
-        () => copiesOf(accountId).view(['telcouch', 'copies_by_type'], query),
-        [],
-      );
-      return rows.flatMap((row) => row.id ?? []);
+      try {
+        const rows = await copiesOf(accountId).view(['telcouch', 'copies_by_type'], query);
+        return rows.flatMap((row) => row.id ?? []);
+      } catch (error) {
+        if (isNoDatabase(error)) return [];
+        // Whoever creates the account has not come to the views yet, or was killed before.
+        if (!hasCode(error, 'unavailable') || error.reason !== 'view_missing') throw error;
+        return scanCopies(copiesOf(accountId));
+      }
     },
 
     writeCopies: (accountId: string, docs: readonly StoredDoc[]): Promise<readonly WriteResult[]> =>
@@ -168,7 +173,22 @@ async function orNoDatabase<T>(read: () => Promise<T>, none: T): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (hasCode(error, 'not_found') && error.reason === 'no_db_file') return none;
+    if (isNoDatabase(error)) return none;
     throw error;
+  }
+}
+
+function isNoDatabase(error: unknown): boolean {
+  return hasCode(error, 'not_found') && error.reason === 'no_db_file';
+}
+
+/** Ids of the copies in a database without views, found by looking at every document. */
+async function scanCopies(copies: Database): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for (let startId = ''; ; ) {
+    const docs = await copies.listDocs({ startId, endId: HIGH, limit: BATCH });
+    ids.push(...docs.filter((doc) => doc['pvt_type'] === DEDICATED_IP).map(({ _id }) => _id));
+    if (docs.length < BATCH) return ids;
+    startId = `${docs.at(-1)?._id ?? ''}\u0000`;
   }
 }
