@@ -40,6 +40,7 @@ test('a value is claimed, confirmed and released by its owner', async () => {
     owner: owner('a'),
     created: START_MS / 1000 + 62167219200,
     modified: START_MS / 1000 + 62167219200,
+    revision: expect.stringMatching(/^1-[0-9a-f]{32}$/),
   });
   await claims.confirm('mdn', '+15551230000', 'a');
   expect(await claims.find('mdn', '+15551230000')).toMatchObject({ state: 'held' });
@@ -179,4 +180,14 @@ test('two values never share an id, and what no id can hold is invalid', async (
   for (const value of ['', 'x'.repeat(600), '\ud800']) {
     expect(await failure((async () => claimId('k', value))())).toMatchObject({ code: 'invalid' });
   }
+});
+
+test('what was read is released only while it is as it was read', async () => {
+  const claim = await claims.acquire('mdn', '+15551230009', owner('a'), stillHeld);
+  await claims.confirm('mdn', '+15551230009', 'a');
+  expect(await claims.releaseRead(claim)).toBe(false);
+  const confirmed = await claims.find('mdn', '+15551230009');
+  expect(confirmed).toMatchObject({ state: 'held' });
+  expect(confirmed && (await claims.releaseRead(confirmed))).toBe(true);
+  expect(await claims.find('mdn', '+15551230009')).toBeUndefined();
 });
