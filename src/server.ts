@@ -10,7 +10,7 @@ import type { Couch } from './couch/types.js';
 import { describeDemo, loadDemo } from './demo.js';
 import { drainServer } from './drain.js';
 import { createLog, type Log } from './log.js';
-import { createServices, type Services } from './services.js';
+import { createConfiguredServices, type Services } from './services.js';
 import { type OpenStore, openStore, readKeyring } from './store.js';
 import { VERSION } from './version.js';
 
@@ -50,19 +50,6 @@ async function prepareStore(
   await installSystem(couch, { onProgress });
   await runMigrations(couch, migrations, { holder: String(process.pid), onProgress });
   if (config.demoData) await loadDemo(couch, services, log);
-}
-
-function buildServices(store: OpenStore, config: Config, log: Log, keyring: Keyring): Services {
-  return createServices({
-    couch: store.couch,
-    keyring,
-    log,
-    now: Date.now,
-    zone: config.zone,
-    tokenTtlS: config.tokenTtlS,
-    accountRealmSuffix: config.accountRealmSuffix,
-    allowDemo: config.demoData,
-  });
 }
 
 /** The end of the process: who asks for it, and with which exit code. */
@@ -131,7 +118,8 @@ async function serve(
   },
 ): Promise<void> {
   const { lifetime, server, url } = run;
-  const services = buildServices(store, config, log, run.keyring);
+  const { couch } = store;
+  const services = createConfiguredServices(config, { couch, keyring: run.keyring, log });
   try {
     await prepareStore(store.couch, services, config, log);
     const publicUrl = config.publicUrl ?? url;

@@ -1,3 +1,4 @@
+import type { Config } from './config.js';
 import { createCredentialHash } from './core/credential-hash.js';
 import { newId } from './core/operation.js';
 import { createSecretBox, type Keyring } from './core/secret-box.js';
@@ -253,6 +254,21 @@ export function createServices(deps: ServiceDeps) {
     /** Ends background work; what is left undone is for refresh. */
     stop: ips.stop,
   };
+}
+
+/** The services that a configuration asks for; the same for the server and for maintenance. */
+export function createConfiguredServices(
+  config: Config,
+  parts: { couch: Couch; keyring: Keyring; log: Log },
+): Services {
+  return createServices({
+    ...parts,
+    now: Date.now,
+    zone: config.zone,
+    tokenTtlS: config.tokenTtlS,
+    accountRealmSuffix: config.accountRealmSuffix,
+    allowDemo: config.demoData,
+  });
 }
 
 /** A deleted account's addresses go back into the pool; they never forbid the deletion. */

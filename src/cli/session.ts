@@ -3,7 +3,7 @@ import { AppError } from '../core/errors.js';
 import { installSystem, systemReady } from '../couch/install.js';
 import { migrations, runMigrations } from '../couch/migrations/index.js';
 import type { Couch } from '../couch/types.js';
-import { createServices, type Services } from '../services.js';
+import { createConfiguredServices, type Services } from '../services.js';
 import { type OpenStore, openStore, readKeyring } from '../store.js';
 import { createTalkLog, type Terminal } from './terminal.js';
 
@@ -26,16 +26,7 @@ export async function openSession(terminal: Terminal, signal: AbortSignal): Prom
   const log = createTalkLog(terminal);
   const keyring = await readKeyring(config);
   const store = await openWithin(config, terminal, signal);
-  const services = createServices({
-    couch: store.couch,
-    keyring,
-    log,
-    now: Date.now,
-    zone: config.zone,
-    tokenTtlS: config.tokenTtlS,
-    accountRealmSuffix: config.accountRealmSuffix,
-    allowDemo: config.demoData,
-  });
+  const services = createConfiguredServices(config, { couch: store.couch, keyring, log });
   return {
     couch: store.couch,
     services,

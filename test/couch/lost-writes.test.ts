@@ -1,50 +1,24 @@
 import { runOperation } from '../../src/core/operation.js';
-import { createCouch } from '../../src/couch/client.js';
 import { databases } from '../../src/couch/databases.js';
 import type { StoreEvent } from '../../src/couch/transport.js';
 import type { Couch, Database } from '../../src/couch/types.js';
-import {
-  type Fault,
-  type MisbehavingServer,
-  startMisbehavingServer,
-} from '../support/misbehaving-server.js';
-import { storeUrl } from '../support/store.js';
-import { failure, type OwnCouch, openOwnCouch } from './own-couch.js';
+import type { Fault, MisbehavingServer } from '../support/misbehaving-server.js';
+import { type MisbehavingStore, openMisbehavingStore, times } from './misbehaving-store.js';
+import { failure } from './own-couch.js';
 
-const own: OwnCouch = openOwnCouch();
-const events: StoreEvent[] = [];
+let store: MisbehavingStore;
 let server: MisbehavingServer;
 let couch: Couch;
 let db: Database;
 let straight: Database;
+let events: StoreEvent[];
 
 beforeAll(async () => {
-  server = await startMisbehavingServer(storeUrl());
-  couch = createCouch({
-    url: server.url,
-    dbPrefix: own.dbPrefix,
-    timeoutMs: 1000,
-    random: () => 0,
-    onEvent: (event) => events.push(event),
-  });
-  await own.couch.createDatabase(databases.claims);
-  straight = own.couch.database(databases.claims);
-  db = couch.database(databases.claims);
-  await straight.put({ _id: 'there', colour: 'red', pvt_request_id: 'r1' });
+  store = await openMisbehavingStore();
+  ({ server, couch, db, straight, events } = store);
 });
-
-beforeEach(() => {
-  server.behave();
-  events.length = 0;
-});
-
-afterAll(async () => {
-  await couch.close();
-  await server.close();
-  await own.cleanUp();
-});
-
-const times = (count: number, fault: Fault): Fault[] => Array.from({ length: count }, () => fault);
+beforeEach(() => store.reset());
+afterAll(() => store.close());
 
 describe('a write whose answer', () => {
   const LOST: readonly Fault['kind'][] = ['lost', 'withheld', 'garbled', 'twice'];
@@ -142,7 +116,7 @@ describe('the creation of a database', () => {
     expect(await couch.createDatabase(name)).toBe(true);
     server.fail([{ kind: 'lost' }], 'DELETE');
     expect(await couch.destroyDatabase(name)).toBe(true);
-    expect(await own.couch.databaseExists(name)).toBe(false);
+    expect(await store.honest.databaseExists(name)).toBe(false);
   });
 
   test('that never reached the store is unavailable', async () => {

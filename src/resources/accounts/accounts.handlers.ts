@@ -11,20 +11,18 @@ import {
   readPageQuery,
 } from '../../surfaces/crossbar/paging.js';
 import { type Route, route } from '../../surfaces/crossbar/route.js';
+import { accountParams, anyBody, patchEnvelope } from '../../surfaces/crossbar/shapes.js';
 import type { ApiKeys } from './accounts.api-keys.js';
 import type { Account } from './accounts.doc.js';
 import type { AccountListing, ListedAccount } from './accounts.listing.js';
 import {
   accountAnswer,
   accountBody,
-  accountParams,
-  anyBody,
   apiKeyStatus,
   childRows,
   deletedAccount,
   descendantRows,
   newApiKey,
-  patchEnvelope,
   treeRows,
 } from './accounts.schema.js';
 import type { AccountService } from './accounts.service.js';

@@ -76,21 +76,6 @@ export function settable(fields: Readonly<Record<string, unknown>>): Record<stri
   return result;
 }
 
-/** The service judges bodies: patches after the merge, and uniqueness along with the schema. */
-export const anyBody = z.looseObject({});
-
-/** Whether a PATCH merges objects; contract §4. */
-export const patchEnvelope = z.object({
-  recursive: z
-    .boolean()
-    .optional()
-    .meta({ description: 'true (default): objects are merged; false: they are replaced' }),
-});
-
-export const accountParams = z.object({
-  account_id: z.string().meta({ description: 'Account ID, 32 lower-case hex' }),
-});
-
 export const accountAnswer = z.looseObject({
   id: z.string(),
   name: z.string(),

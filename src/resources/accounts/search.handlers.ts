@@ -6,14 +6,9 @@ import {
   readPageQuery,
 } from '../../surfaces/crossbar/paging.js';
 import { type Route, route } from '../../surfaces/crossbar/route.js';
+import { accountParams } from '../../surfaces/crossbar/shapes.js';
 import type { AccountListing, ListedAccount } from './accounts.listing.js';
-import {
-  accountParams,
-  multiSearchAnswer,
-  multiSearchQuery,
-  searchQuery,
-  searchRows,
-} from './accounts.schema.js';
+import { multiSearchAnswer, multiSearchQuery, searchQuery, searchRows } from './accounts.schema.js';
 
 const tag = 'Search';
 

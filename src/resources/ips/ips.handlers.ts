@@ -3,11 +3,11 @@ import { validate } from '../../core/validation.js';
 import { accountMember, nobody, superduper } from '../../surfaces/crossbar/access.js';
 import { contentRevision } from '../../surfaces/crossbar/paging.js';
 import { type Route, route } from '../../surfaces/crossbar/route.js';
+import { accountParams } from '../../surfaces/crossbar/shapes.js';
 import type { DedicatedIp } from './ips.doc.js';
 import {
   accountIpParams,
   accountIpTextParams,
-  accountParams,
   availableQuery,
   batchAnswer,
   createdIp,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type IpAddress, parseIp } from '../../core/ip-address.js';
+import { accountParams } from '../../surfaces/crossbar/shapes.js';
 
 /** Addresses in one request, at most. */
 const MAX_LIST = 10_000;
@@ -46,11 +47,6 @@ export const availableQuery = z.object({
     .max(MAX_QUANTITY)
     .optional()
     .meta({ description: 'limit the number of results. Default quantity is 1' }),
-});
-
-/** A path's account; the surface has found it before a route runs. */
-export const accountParams = z.object({
-  account_id: z.string().meta({ description: 'Account ID, 32 lower-case hex' }),
 });
 
 /** An address in a path: every spelling finds the one document. */

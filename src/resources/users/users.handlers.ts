@@ -6,17 +6,9 @@ import {
   readPageQuery,
 } from '../../surfaces/crossbar/paging.js';
 import { type Route, route } from '../../surfaces/crossbar/route.js';
+import { accountParams, anyBody, patchEnvelope } from '../../surfaces/crossbar/shapes.js';
 import type { User } from './users.doc.js';
-import {
-  anyBody,
-  deletedUser,
-  patchEnvelope,
-  userAnswer,
-  userBody,
-  userParams,
-  userRows,
-  usersParams,
-} from './users.schema.js';
+import { deletedUser, userAnswer, userBody, userParams, userRows } from './users.schema.js';
 import type { UserService } from './users.service.js';
 
 const tag = 'Users';
@@ -33,7 +25,7 @@ function collectionRoutes(users: UserService): Route[] {
       method: 'GET',
       operationId: 'listUsers',
       summary: "List the account's users",
-      params: usersParams,
+      params: accountParams,
       query: pageQuery,
       answer: userRows,
       answerMembers: pageMembers,
@@ -52,7 +44,7 @@ function collectionRoutes(users: UserService): Route[] {
       method: 'PUT',
       operationId: 'createUser',
       summary: 'Create a user',
-      params: usersParams,
+      params: accountParams,
       body: anyBody,
       bodyShown: userBody,
       answer: userAnswer,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { accountParams } from '../../surfaces/crossbar/shapes.js';
 
 const object = z.looseObject({});
 
@@ -59,21 +60,7 @@ export const userBody = z
   })
   .meta({ description: 'A person who uses the system' });
 
-/** The service judges bodies: patches after the merge, and uniqueness along with the schema. */
-export const anyBody = z.looseObject({});
-
-export const patchEnvelope = z.object({
-  recursive: z
-    .boolean()
-    .optional()
-    .meta({ description: 'true (default): objects are merged; false: they are replaced' }),
-});
-
-export const usersParams = z.object({
-  account_id: z.string().meta({ description: 'Account ID, 32 lower-case hex' }),
-});
-
-export const userParams = usersParams.extend({
+export const userParams = accountParams.extend({
   user_id: z.string().min(1).max(128).meta({ description: 'User ID, 32 lower-case hex' }),
 });
 
