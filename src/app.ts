@@ -33,6 +33,8 @@ const PATH_ACCOUNTS = 20_000;
 function logRequests(log: Log): express.RequestHandler {
   return (request: Request, response: Response, next: NextFunction) => {
     const startedAt = performance.now();
+    // Read now: a connection that is gone by the end has no address any more.
+    const client = request.ip;
     response.once('close', () => {
       log.info('request', {
         request_id: response.getHeader('x-request-id'),
@@ -40,7 +42,7 @@ function logRequests(log: Log): express.RequestHandler {
         url: request.originalUrl,
         status: response.writableEnded ? response.statusCode : 'aborted',
         duration_ms: Math.round((performance.now() - startedAt) * 10) / 10,
-        client: request.ip,
+        client,
       });
     });
     next();

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, createStartingApp } from './app.js';
-import { refreshAfterStart } from './background.js';
+import { refreshAfterStart, sweepTokensHourly } from './background.js';
 import { type Config, ConfigError, loadConfig, urlOf } from './config.js';
 import type { Keyring } from './core/secret-box.js';
 import { installAccountDatabases, installSystem, systemReady } from './couch/install.js';
@@ -126,6 +126,7 @@ async function serve(
     run.setHandler(buildApp(store, services, config, log, { lifetime, publicUrl }));
     log.info('ready', { url, version: VERSION });
     if (config.demoData) process.stdout.write(describeDemo(url, store.embeddedUrl));
+    sweepTokensHourly(services, log, lifetime.signal);
     const background = maintain(store.couch, services, log, lifetime.signal);
     await lifetime.ended;
     const reason = lifetime.exitCode() === 0 ? 'told to end' : 'the store is gone';

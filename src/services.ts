@@ -245,10 +245,11 @@ export function createServices(deps: ServiceDeps) {
     users: users.service,
     ips: ips.service,
     signIn,
+    /** The parts of a repair, in their order. */
     refresh: {
-      ips: ips.refresh,
       accounts: accounts.refresh,
       users: () => refreshUsers(accountStore, users.claims),
+      ips: ips.refresh,
       tokens: revocations.sweep,
     },
     /** Ends background work; what is left undone is for refresh. */
@@ -282,15 +283,22 @@ function ipParticipant(ips: IpService): AccountParticipant {
   };
 }
 
-async function refreshUsers(
-  accounts: AccountStore,
-  claims: UserClaims,
-): Promise<{ claimsMade: number; claimsReleased: number }> {
+/** What a refresh of users changed; `failures`: whose name another user has, as ids. */
+interface UserRefresh {
+  readonly claimsMade: number;
+  readonly claimsReleased: number;
+  readonly failures: readonly string[];
+}
+
+async function refreshUsers(accounts: AccountStore, claims: UserClaims): Promise<UserRefresh> {
   let claimsMade = 0;
+  const failures: string[] = [];
   for (const id of await accounts.listIds()) {
     const stored = await accounts.findStored(id);
     if (stored === undefined || stored['pvt_deleted'] === true) continue;
-    claimsMade += await claims.ensureAll(id);
+    const made = await claims.ensureAll(id);
+    claimsMade += made.count;
+    failures.push(...made.failures);
   }
-  return { claimsMade, claimsReleased: await claims.releaseOrphans() };
+  return { claimsMade, claimsReleased: await claims.releaseOrphans(), failures };
 }

@@ -1,4 +1,4 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { link, mkdir, open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config.js';
@@ -27,16 +27,32 @@ const RETRY_MS = 500;
  */
 export async function readKeyring(config: Config): Promise<Keyring> {
   if (config.keyring !== undefined) return config.keyring;
-  await mkdir(dirname(config.keyringFile), { recursive: true, mode: 0o700 });
+  const path = config.keyringFile;
+  const known = await readFile(path, 'utf8').catch(() => undefined);
+  if (known === undefined) await createKeyringFile(path);
   try {
-    const file = await open(config.keyringFile, 'wx', 0o600);
-    await file.writeFile(`${generateKeyring()}\n`);
-    await file.sync();
-    await file.close();
+    return parseKeyring((known ?? (await readFile(path, 'utf8'))).trim());
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(`${path}: ${why}`, { cause: error });
+  }
+}
+
+/** Whole or not at all: the file gets its name only after its content is on the disk. */
+async function createKeyringFile(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const draft = `${path}.${process.pid}`;
+  const file = await open(draft, 'w', 0o600);
+  await file.writeFile(`${generateKeyring()}\n`);
+  await file.sync();
+  await file.close();
+  try {
+    await link(draft, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await rm(draft, { force: true });
   }
-  return parseKeyring((await readFile(config.keyringFile, 'utf8')).trim());
 }
 
 function connect(config: Config, url: string, log: Log): Couch {

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { AppError } from '../core/errors.js';
 import type { StartMessage, StoreMessage } from './messages.js';
 
-/** Longer than the store gives running requests. */
-const STOP_MS = 10_000;
+/** The service must be gone within 10 s of being told; what was acknowledged is safe by then. */
+const STOP_MS = 1_500;
 
 export interface EmbeddedStoreOptions {
   /** Folder of the store's files; made when it is not there. */

@@ -194,7 +194,7 @@ describe('a client', () => {
   });
 
   test('opens no more connections than it may and still answers all', async () => {
-    const few = own.another({ maxSockets: 2 });
+    const few = store.own.another({ maxSockets: 2 });
     const docs = await Promise.all(
       Array.from({ length: 50 }, () => few.database(databases.claims).find('there')),
     );
@@ -205,7 +205,7 @@ describe('a client', () => {
     const odd = 'a b+c%2e%2e?x=1&#é:_local';
     expect(await db.find(odd)).toBeUndefined();
     expect(server.seen.map(({ url }) => url)).toEqual([
-      `/${store.dbPrefix}claims/${encodeURIComponent(odd)}`,
+      `/${store.own.dbPrefix}claims/${encodeURIComponent(odd)}`,
     ]);
     server.behave();
     const long = 'x'.repeat(513);

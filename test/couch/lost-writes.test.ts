@@ -116,7 +116,7 @@ describe('the creation of a database', () => {
     expect(await couch.createDatabase(name)).toBe(true);
     server.fail([{ kind: 'lost' }], 'DELETE');
     expect(await couch.destroyDatabase(name)).toBe(true);
-    expect(await store.honest.databaseExists(name)).toBe(false);
+    expect(await store.own.couch.databaseExists(name)).toBe(false);
   });
 
   test('that never reached the store is unavailable', async () => {

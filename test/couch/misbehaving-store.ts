@@ -8,7 +8,7 @@ import {
   startMisbehavingServer,
 } from '../support/misbehaving-server.js';
 import { storeUrl } from '../support/store.js';
-import { openOwnCouch } from './own-couch.js';
+import { type OwnCouch, openOwnCouch } from './own-couch.js';
 
 /** A client that reaches its store only through a server that misbehaves when told to. */
 export interface MisbehavingStore {
@@ -19,8 +19,8 @@ export interface MisbehavingStore {
   /** The same database, past the server. */
   readonly straight: Database;
   readonly events: StoreEvent[];
-  /** A client of the same databases, past the server. */
-  readonly honest: Couch;
+  /** The same databases past the server, and more clients of them. */
+  readonly own: OwnCouch;
   /** Nothing wrong from now on, nothing noted. */
   reset(): void;
   close(): Promise<void>;
@@ -47,7 +47,7 @@ export async function openMisbehavingStore(): Promise<MisbehavingStore> {
     db: couch.database(databases.claims),
     straight,
     events,
-    honest: own.couch,
+    own,
     reset() {
       server.behave();
       events.length = 0;

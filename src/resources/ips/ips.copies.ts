@@ -1,7 +1,7 @@
-import type { IpAddress } from '../../core/ip-address.js';
+import { AppError } from '../../core/errors.js';
 import { jsonEquals } from '../../core/json.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
-import { copyOf, DEDICATED_IP } from './ips.doc.js';
+import { copyOf, DEDICATED_IP, type DedicatedIp } from './ips.doc.js';
 import type { IpStore } from './ips.store.js';
 
 export interface SettledCopies {
@@ -23,6 +23,14 @@ const RETRY_MAX_MS = 60_000;
 /** Addresses that wait for another try, at most; beyond it only `refresh` mends them. */
 const MAX_WAITING = 100_000;
 
+/** Passes over the same copies while others change them, at most. */
+const MAX_PASSES = 8;
+
+interface Comparison {
+  readonly truths: ReadonlyMap<string, DedicatedIp>;
+  readonly writes: readonly StoredDoc[];
+}
+
 function withoutRevision(doc: SavedDoc): StoredDoc {
   const { _rev, ...rest } = doc;
   return rest as StoredDoc;
@@ -34,8 +42,9 @@ function tombstone(copy: SavedDoc): StoredDoc {
 }
 
 /**
- * Keeps the copies in account databases. The truth is read after every write that may have
- * changed it, so two operations on one address leave the copy of the later one.
+ * Keeps the copies in account databases. The truth is read after every write that may have changed
+ * it, and again after the copy is written: of two operations on one address that overlap, whoever
+ * is second sees what the first has left.
  */
 export function createIpCopies(deps: {
   store: IpStore;
@@ -48,24 +57,48 @@ export function createIpCopies(deps: {
   let delayMs = RETRY_FIRST_MS;
   let isStopped = false;
 
-  async function settle(accountId: string, ips: readonly string[]): Promise<SettledCopies> {
-    const [truths, copies] = await Promise.all([
-      store.findMany(ips as readonly IpAddress[]),
+  /** What has to be written so that the copies are as the truth, and the truth it was read from. */
+  async function compare(accountId: string, ips: readonly string[]): Promise<Comparison> {
+    const [{ truths, unreadable }, copies] = await Promise.all([
+      store.findReadable(ips),
       store.findCopies(accountId, ips),
     ]);
     const writes = ips.flatMap((ip): StoredDoc[] => {
-      const truth = truths.get(ip as IpAddress);
+      const truth = truths.get(ip);
       const copy = copies.get(ip);
+      // What cannot be read decides nothing: an admin has to look at it first.
+      if (unreadable.has(ip)) return [];
       if (truth?.assignedTo !== accountId) return copy === undefined ? [] : [tombstone(copy)];
       const wanted = copyOf(truth);
       if (copy === undefined) return [wanted];
       return jsonEquals(withoutRevision(copy), wanted) ? [] : [{ ...wanted, _rev: copy._rev }];
     });
-    if (writes.length === 0) return { written: 0, removed: 0 };
-    // A conflict means that another process settles the same copy, from a truth as new as ours.
-    await store.writeCopies(accountId, writes);
-    const removed = writes.filter((doc) => doc._deleted).length;
-    return { written: writes.length - removed, removed };
+    return { truths, writes };
+  }
+
+  /** True when no truth has changed since it was compared; another may have changed meanwhile. */
+  async function isCurrent({ truths, writes }: Comparison): Promise<boolean> {
+    const ids = writes.map(({ _id }) => _id);
+    const now = await store.findReadable(ids);
+    return ids.every((id) => now.truths.get(id)?.revision === truths.get(id)?.revision);
+  }
+
+  async function settle(accountId: string, ips: readonly string[]): Promise<SettledCopies> {
+    let written = 0;
+    let removed = 0;
+    for (let pass = 1; pass <= MAX_PASSES; pass += 1) {
+      const comparison = await compare(accountId, ips);
+      if (comparison.writes.length === 0) return { written, removed };
+      const results = await store.writeCopies(accountId, comparison.writes);
+      for (const [n, { _deleted }] of comparison.writes.entries()) {
+        if (!results[n]?.ok) continue;
+        if (_deleted) removed += 1;
+        else written += 1;
+      }
+      const isWhole = results.every(({ ok }) => ok);
+      if (isWhole && (await isCurrent(comparison))) return { written, removed };
+    }
+    throw new AppError('conflict', 'the copies change too often to be settled now');
   }
 
   function retryLater(accountId: string, ips: readonly string[]): void {

@@ -69,6 +69,25 @@ export function createIpStore(deps: { couch: Couch; now: () => number }) {
       return doc === undefined ? undefined : fromDoc(doc);
     },
 
+    /** As findMany, but a document that cannot be read is named and left out. */
+    async findReadable(
+      ips: readonly string[],
+    ): Promise<{ truths: ReadonlyMap<string, DedicatedIp>; unreadable: ReadonlySet<string> }> {
+      const found = await truths.findMany(ips);
+      const readable = new Map<string, DedicatedIp>();
+      const unreadable = new Set<string>();
+      for (const [id, doc] of found) {
+        try {
+          const ip = fromDoc(doc);
+          if (ip !== undefined) readable.set(id, ip);
+        } catch (error) {
+          if (!hasCode(error, 'internal')) throw error;
+          unreadable.add(id);
+        }
+      }
+      return { truths: readable, unreadable };
+    },
+
     async findMany(ips: readonly IpAddress[]): Promise<ReadonlyMap<IpAddress, DedicatedIp>> {
       return parsed(await truths.findMany(ips));
     },

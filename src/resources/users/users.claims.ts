@@ -71,9 +71,13 @@ export function createUserClaims(deps: { store: UserStore; claims: Claims; now: 
       await claims.release(KIND, claimValue(accountId, given), userId);
     },
 
-    /** Claims for the users of an account who lack theirs; how many were made. */
-    async ensureAll(accountId: string): Promise<number> {
-      let made = 0;
+    /**
+     * Claims for the users of an account who lack theirs: how many were made, and which users have
+     * a name that is another's, which replication can bring about and only a person can settle.
+     */
+    async ensureAll(accountId: string): Promise<{ count: number; failures: string[] }> {
+      let count = 0;
+      const failures: string[] = [];
       for (const id of await store.listIds(accountId)) {
         const username = (await store.find(accountId, id))?.username;
         if (username === undefined) continue;
@@ -81,11 +85,16 @@ export function createUserClaims(deps: { store: UserStore; claims: Claims; now: 
         const claim = await claims.find(KIND, value);
         if (claim?.owner.id === id && claim.state === 'held') continue;
         const owner = { id, database: accountDatabase(accountId) };
-        await claims.acquire(KIND, value, owner, isStillHeld);
-        await claims.confirm(KIND, value, id);
-        made += 1;
+        try {
+          await claims.acquire(KIND, value, owner, isStillHeld);
+          await claims.confirm(KIND, value, id);
+          count += 1;
+        } catch (error) {
+          if (!hasCode(error, 'conflict')) throw error;
+          failures.push(`${accountId}/${id}: ${username} is another user's name`);
+        }
       }
-      return made;
+      return { count, failures };
     },
 
     /** Frees names that nobody needs; how many. */

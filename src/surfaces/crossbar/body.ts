@@ -29,7 +29,9 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   if (announced > 2 * MAX_BODY_BYTES) throw tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Leaving the loop must not destroy the request: its answer still has to go out.
+  const body: AsyncIterable<Buffer> = request.iterator({ destroyOnReturn: false });
+  for await (const chunk of body) {
     size += chunk.length;
     if (size <= MAX_BODY_BYTES) chunks.push(chunk);
     else if (size > 2 * MAX_BODY_BYTES) break;
