@@ -26,8 +26,9 @@ import { createSignInService } from './resources/sign-in/sign-in.service.js';
 import { createSigningKeys } from './resources/sign-in/signing-keys.js';
 import { createSigningKeyStore } from './resources/sign-in/signing-keys.store.js';
 import { createTokens, type Tokens } from './resources/sign-in/tokens.js';
-import { createUserClaims, type UserClaims } from './resources/users/users.claims.js';
+import { createUserClaims } from './resources/users/users.claims.js';
 import { createUserCredentials } from './resources/users/users.credentials.js';
+import { refreshUsers } from './resources/users/users.refresh.js';
 import { createUserService } from './resources/users/users.service.js';
 import { createUserStore } from './resources/users/users.store.js';
 
@@ -248,7 +249,7 @@ export function createServices(deps: ServiceDeps) {
     /** The parts of a repair, in their order. */
     refresh: {
       accounts: accounts.refresh,
-      users: () => refreshUsers(accountStore, users.claims),
+      users: () => refreshUsers({ accounts: accountStore, claims: users.claims }),
       ips: ips.refresh,
       tokens: revocations.sweep,
     },
@@ -281,24 +282,4 @@ function ipParticipant(ips: IpService): AccountParticipant {
       await ips.releaseAll(accountId);
     },
   };
-}
-
-/** What a refresh of users changed; `failures`: whose name another user has, as ids. */
-interface UserRefresh {
-  readonly claimsMade: number;
-  readonly claimsReleased: number;
-  readonly failures: readonly string[];
-}
-
-async function refreshUsers(accounts: AccountStore, claims: UserClaims): Promise<UserRefresh> {
-  let claimsMade = 0;
-  const failures: string[] = [];
-  for (const id of await accounts.listIds()) {
-    const stored = await accounts.findStored(id);
-    if (stored === undefined || stored['pvt_deleted'] === true) continue;
-    const made = await claims.ensureAll(id);
-    claimsMade += made.count;
-    failures.push(...made.failures);
-  }
-  return { claimsMade, claimsReleased: await claims.releaseOrphans(), failures };
 }

@@ -1,5 +1,6 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { isSameSecret } from '../core/constant-time.js';
 import { isJsonObject } from '../core/json.js';
 import { badRequest, couchError } from './errors.js';
 import { type Exchange, readBody, readJson, sendJson } from './exchange.js';
@@ -29,8 +30,8 @@ export function createSessions(admin: { user: string; password: string }): Sessi
   const key = createHmac('sha256', randomBytes(32)).update(admin.password).digest();
 
   const isAdmin = (user: string, password: string): boolean => {
-    const userMatches = equalTexts(user, admin.user);
-    const passwordMatches = equalTexts(password, admin.password);
+    const userMatches = isSameSecret(user, admin.user);
+    const passwordMatches = isSameSecret(password, admin.password);
     return userMatches && passwordMatches;
   };
   const sign = (text: string): string => createHmac('sha256', key).update(text).digest('hex');
@@ -42,7 +43,7 @@ export function createSessions(admin: { user: string; password: string }): Sessi
     const [user = '', issued = '', signature = ''] = cookie.split('.');
     const ageMs = Date.now() - Number.parseInt(issued, 36);
     const isFresh = ageMs >= 0 && ageMs < COOKIE_TTL_S * 1000;
-    return equalTexts(signature, sign(`${user}.${issued}`)) && isFresh;
+    return isSameSecret(signature, sign(`${user}.${issued}`)) && isFresh;
   };
 
   const login = async (x: Exchange): Promise<void> => {
@@ -131,10 +132,4 @@ function basicLogin(header: string | undefined): { name: string; password: strin
 function readCookie(header: string | undefined): string | undefined {
   const pairs = (header ?? '').split(';').map((pair) => pair.trim());
   return pairs.find((pair) => pair.startsWith(`${COOKIE}=`))?.slice(COOKIE.length + 1) || undefined;
-}
-
-/** Hashing first makes the lengths equal, so the comparison tells nothing of the secret. */
-function equalTexts(a: string, b: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(a), digest(b));
 }

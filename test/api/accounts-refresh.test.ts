@@ -34,7 +34,11 @@ describe('refreshing accounts and users', () => {
     await createAccount(service, RESELLER, { name: 'In order' });
     await createUser(service, RESELLER, { username: 'in.order', password: 'x' });
     expect(await service.services.refresh.accounts()).toEqual(NOTHING);
-    expect(await service.services.refresh.users()).toEqual({ claimsMade: 0, claimsReleased: 0 });
+    expect(await service.services.refresh.users()).toEqual({
+      claimsMade: 0,
+      claimsReleased: 0,
+      failures: [],
+    });
   });
 
   it('writes copies that are missing or differ, and removes those of purged accounts', async () => {
@@ -102,8 +106,8 @@ describe('refreshing accounts and users', () => {
     const dead = { id: 'd'.repeat(32), database: accountDatabase(RESELLER) };
     await longAgo.acquire('username', `${RESELLER}/dead`, dead, () => Promise.resolve(false));
     const refresh = service.services.refresh.users;
-    expect(await refresh()).toEqual({ claimsMade: 1, claimsReleased: 1 });
+    expect(await refresh()).toEqual({ claimsMade: 1, claimsReleased: 1, failures: [] });
     expect(await claims.find('username', value)).toMatchObject({ owner: { id: user } });
-    expect(await refresh()).toEqual({ claimsMade: 0, claimsReleased: 0 });
+    expect(await refresh()).toEqual({ claimsMade: 0, claimsReleased: 0, failures: [] });
   });
 });

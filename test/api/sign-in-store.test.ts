@@ -1,6 +1,7 @@
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.js';
 import { failure, unauthenticated } from '../support/envelope.js';
 import { createUser, credentialsOf, storedIn, tokenOfUser } from '../support/people.js';
+import { startRecordingProxy } from '../support/recording-proxy.js';
 import {
   CUSTOMER,
   demoKey,
@@ -65,6 +66,36 @@ describe('demo credentials on the same data without demo data', () => {
     }
     const stored = await storedIn(demo, MASTER, MASTER);
     expect(stored['pvt_api_key_digest']).toMatch(/^demo1\./);
+  });
+});
+
+describe('what a client presents', () => {
+  it('never goes to the store in a URL, whether it is right or wrong', async () => {
+    const service = await startTestService();
+    const proxy = await startRecordingProxy();
+    const { dbPrefix, keyring } = service;
+    const door = await startTestService({ isSecond: true, dbPrefix, keyring, couchUrl: proxy.url });
+    try {
+      await createUser(service, CUSTOMER, { username: 'quiet', password: 'pw' });
+      const keys = [await service.services.apiKeys.issue(CUSTOMER), 'ab'.repeat(32)];
+      const passwords = ['pw', 'wrong'].map((password) => credentialsOf('quiet', password));
+      for (const api_key of keys)
+        await door.call('PUT', '/v2/api_auth', { body: { data: { api_key } } });
+      for (const credentials of passwords) {
+        const data = { credentials, account_name: 'Demo Customer' };
+        await door.call('PUT', '/v2/user_auth', { body: { data } });
+      }
+      const { digests } = service.services.secrets.apiKeyDigests;
+      const urls = proxy.requests.map(({ url }) => decodeURIComponent(url)).join('\n');
+      expect(urls).toContain('by_api_key_digest');
+      for (const secret of [...keys, ...keys.flatMap(digests), ...passwords]) {
+        expect(urls).not.toContain(secret);
+      }
+    } finally {
+      await door.stop();
+      await proxy.close();
+      await service.stop();
+    }
   });
 });
 

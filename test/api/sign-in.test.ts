@@ -1,5 +1,6 @@
 import { failure, invalid, success, unauthenticated } from '../support/envelope.js';
 import { claimsOf, createUser, credentialsOf, tokenOfUser } from '../support/people.js';
+import { callRaw } from '../support/raw-call.js';
 import {
   CUSTOMER,
   demoKey,
@@ -235,6 +236,27 @@ describe('a token', () => {
       const answer = await basic(account, md5);
       expect([account, md5, answer.status]).toEqual([account, md5, 401]);
       expect(answer.body).toEqual(unauthenticated());
+    }
+  });
+
+  it('is not needed for /v2/account with Basic credentials, which name the account', async () => {
+    const credentials = credentialsOf('ada', 'pw');
+    const alias = (login: string) => {
+      const authorization = `Basic ${Buffer.from(login).toString('base64')}`;
+      return callRaw(service.url, 'GET', '/v2/account', { headers: { authorization } });
+    };
+    const answer = await alias(`${CUSTOMER}:${credentials}`);
+    expect(answer.status).toBe(200);
+    expect(answer.body.data).toMatchObject({ id: CUSTOMER, name: 'Demo Customer' });
+    for (const login of [
+      `${CUSTOMER}:${credentialsOf('ada', 'wrong')}`,
+      `${RESELLER}:${credentials}`,
+      `${CUSTOMER.toUpperCase()}:${credentials}`,
+      `../accounts/${CUSTOMER}:${credentials}`,
+    ]) {
+      const refused = await alias(login);
+      expect([login, refused.status]).toEqual([login, 401]);
+      expect(refused.body).toEqual(unauthenticated());
     }
   });
 

@@ -122,6 +122,18 @@ describe('user names and passwords', () => {
     expect(await canSignIn(username, 'nameless')).toBe(true);
   });
 
+  it.each(['PUT', 'POST', 'PATCH'])('an empty password is refused in a %s', async (method) => {
+    const username = `empty-${method.toLowerCase()}`;
+    const id = await createUser(service, RESELLER, { username, password: 'x' });
+    const [path, name] = method === 'PUT' ? [users, `${username}-2`] : [`${users}/${id}`, username];
+    const answer = await send(method, path, { username: name, password: '' });
+    const message = 'String must be at least 1 characters';
+    const fault = { message, target: 1, cause: '', value: '' };
+    expect(answer.status).toBe(400);
+    expect(answer.body).toEqual(invalid({ password: { minLength: fault } }));
+    expect(await canSignIn(username, 'x')).toBe(true);
+  });
+
   it('a POST with neither ends sign-in and frees the name', async () => {
     const id = await createUser(service, RESELLER, { username: 'ends', password: 'x' });
     const answer = await send('POST', `${users}/${id}`, {});
@@ -188,7 +200,8 @@ describe('user names and passwords', () => {
     );
     for (const { status } of answers) expect([200, 409]).toContain(status);
     expect(answers.some(({ status }) => status === 200)).toBe(true);
-    expect(await service.services.refresh.users()).toEqual({ claimsMade: 0, claimsReleased: 0 });
+    const nothing = { claimsMade: 0, claimsReleased: 0, failures: [] };
+    expect(await service.services.refresh.users()).toEqual(nothing);
   });
 
   it('a password and its fast hashes are never stored, shown or logged', async () => {

@@ -131,7 +131,7 @@ describe('sup crossbar_maintenance', () => {
         name: { minLength: { message: 'String must be at least 1 characters' } },
         realm: { minLength: { message: 'String must be at least 4 characters' } },
         username: { pattern: { message: "Failed to match pattern '^([+@.\\w_-]+)$'" } },
-        password: { required: { message: 'The password is empty' } },
+        password: { minLength: { message: 'String must be at least 1 characters' } },
       })}\n`,
       stderr: '',
     });

@@ -46,7 +46,7 @@ const LATER_MS = 120_000;
 const AT_ONCE = 2;
 const NOTHING = {
   accounts: { copiesWritten: 0, copiesRemoved: 0, claimsMade: 0, claimsReleased: 0, failures: [] },
-  users: { claimsMade: 0, claimsReleased: 0 },
+  users: { claimsMade: 0, claimsReleased: 0, failures: [] },
   ips: { copiesWritten: 0, copiesRemoved: 0, released: 0, unreadable: [] },
 };
 

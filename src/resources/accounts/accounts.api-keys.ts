@@ -1,4 +1,5 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { isSameSecret } from '../../core/constant-time.js';
 import { toGregorian } from '../../core/gregorian.js';
 import type { Account } from './accounts.doc.js';
 import type { AccountService } from './accounts.service.js';
@@ -13,11 +14,6 @@ export interface ApiKeyDigests {
 }
 
 const KEY_BYTES = 32;
-
-function isSame(a: string, b: string): boolean {
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
-}
 
 export type ApiKeys = ReturnType<typeof createApiKeys>;
 
@@ -63,11 +59,11 @@ export function createApiKeys(deps: {
     async findAccount(apiKey: string): Promise<Account | undefined> {
       for (const digest of deps.digests.digests(apiKey)) {
         const ids = await store.findIdsByApiKeyDigest(digest);
-        const found = await confirm(ids, (account) => isSame(account.apiKeyDigest ?? '', digest));
+        const found = await confirm(ids, ({ apiKeyDigest }) => isSameSecret(digest, apiKeyDigest));
         if (found !== undefined) return found;
       }
       return confirm(await store.findIdsByClearApiKey(apiKey), ({ stored }) =>
-        isSame(String(stored['pvt_api_key'] ?? ''), apiKey),
+        isSameSecret(apiKey, String(stored['pvt_api_key'] ?? '')),
       );
     },
 

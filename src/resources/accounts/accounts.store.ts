@@ -34,8 +34,9 @@ export function createAccountStore(deps: {
     }
   }
 
+  /** Asks by `keys`, which go into the body: a key may be a secret, and stores log URLs. */
   async function idsBy(viewName: ViewName, key: string): Promise<string[]> {
-    const rows = await copies.view(viewName, { key, limit: MAX_MATCHES });
+    const rows = await copies.view(viewName, { keys: [key], limit: MAX_MATCHES });
     return rows.flatMap((row) => row.id ?? []);
   }
 

@@ -10,7 +10,6 @@ export interface StoredKeyPair {
 }
 
 const SIGNING_KEY = 'signing_key';
-const MAX_KEYS = 100;
 
 function fromDoc(doc: SavedDoc): StoredKeyPair | undefined {
   const { pvt_public_key: publicPem, pvt_private_key: sealedPrivatePem } = doc;
@@ -28,11 +27,6 @@ export function createSigningKeyStore(deps: { couch: Couch; now: () => number })
     async find(kid: string): Promise<StoredKeyPair | undefined> {
       const doc = await database.find(kid);
       return doc === undefined ? undefined : fromDoc(doc);
-    },
-
-    async list(): Promise<StoredKeyPair[]> {
-      const docs = await database.listDocs({ limit: MAX_KEYS });
-      return docs.flatMap((doc) => fromDoc(doc) ?? []);
     },
 
     async create(pair: StoredKeyPair): Promise<void> {

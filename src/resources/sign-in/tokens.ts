@@ -1,6 +1,7 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac } from 'node:crypto';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { TokenClaims } from '../../core/caller.js';
+import { isSameSecret } from '../../core/constant-time.js';
 import { newId } from '../../core/operation.js';
 
 import type { SigningKeys } from './signing-keys.js';
@@ -35,8 +36,7 @@ export function signIdentity(identity: Identity): string {
 
 /** True when the claims carry the signature of this identity. */
 export function isIdentity(claims: TokenClaims, identity: Identity): boolean {
-  const [given, wanted] = [Buffer.from(claims.identitySig), Buffer.from(signIdentity(identity))];
-  return given.length === wanted.length && timingSafeEqual(given, wanted);
+  return isSameSecret(claims.identitySig, signIdentity(identity));
 }
 
 function claimsOf(payload: JWTPayload): TokenClaims | undefined {

@@ -1,4 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import { isSameSecret } from '../../core/constant-time.js';
 import { newId } from '../../core/operation.js';
 import type { User } from './users.doc.js';
 import type { UserStore } from './users.store.js';
@@ -17,12 +18,6 @@ export type CredentialMethod = 'md5' | 'sha';
 export type CredentialFields = Readonly<Record<string, string | undefined>>;
 
 const HEX = { md5: /^[0-9a-f]{32}$/, sha: /^[0-9a-f]{40}$/ } as const;
-
-function isSame(a: string | undefined, b: string): boolean {
-  if (a === undefined) return false;
-  const [left, right] = [Buffer.from(a), Buffer.from(b)];
-  return left.length === right.length && timingSafeEqual(left, right);
-}
 
 /** The private fields of a user who cannot sign in. */
 export const noCredentials: CredentialFields = {
@@ -94,14 +89,14 @@ export function createUserCredentials(deps: { store: UserStore; hashes: Credenti
         await store.findIdsByDigest(accountId, digests),
         (user) =>
           digests.some((digest) =>
-            isSame(method === 'md5' ? user.md5Digest : user.sha1Digest, digest),
+            isSameSecret(digest, method === 'md5' ? user.md5Digest : user.sha1Digest),
           ),
       );
       if (held !== undefined) return held;
       return confirm(
         accountId,
         await store.findIdsByClearCredentials(accountId, method, credentials),
-        (user) => isSame(method === 'md5' ? user.md5Auth : user.sha1Auth, credentials),
+        (user) => isSameSecret(credentials, method === 'md5' ? user.md5Auth : user.sha1Auth),
       );
     },
   };

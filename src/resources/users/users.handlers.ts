@@ -1,3 +1,4 @@
+import type { Caller } from '../../core/caller.js';
 import { accountMember } from '../../surfaces/crossbar/access.js';
 import {
   pageMembers,
@@ -9,12 +10,28 @@ import { type Route, route } from '../../surfaces/crossbar/route.js';
 import { accountParams, anyBody, patchEnvelope } from '../../surfaces/crossbar/shapes.js';
 import type { User } from './users.doc.js';
 import { deletedUser, userAnswer, userBody, userParams, userRows } from './users.schema.js';
-import type { UserService } from './users.service.js';
+import type { Match, UserService } from './users.service.js';
 
 const tag = 'Users';
 
+/** What a route of one user brings, as far as its rights and preconditions go. */
+interface ChangeInput {
+  readonly params: { readonly account_id: string };
+  readonly caller: Caller;
+  readonly match: Match;
+}
+
 function present(user: User) {
   return { data: { ...user.fields, id: user.id }, revision: user.revision };
+}
+
+/**
+ * Any caller with access manages users, as in Kazoo; a plain user of the account itself leaves its
+ * admins alone, or it would make itself one. An API key of the account has all of its rights.
+ */
+function mayManageAdmins(caller: Caller, accountId: string): boolean {
+  const isUserOfAccount = caller.userId !== undefined && caller.accountId === accountId;
+  return !isUserOfAccount || caller.isAdmin || caller.isSuperduper;
 }
 
 function collectionRoutes(users: UserService): Route[] {
@@ -49,8 +66,9 @@ function collectionRoutes(users: UserService): Route[] {
       bodyShown: userBody,
       answer: userAnswer,
       status: 201,
-      run: async ({ params, data }) => {
-        const user = await users.create(params.account_id, data);
+      run: async ({ params, data, caller }) => {
+        const rights = { mayManageAdmins: mayManageAdmins(caller, params.account_id) };
+        const user = await users.create(params.account_id, data, rights);
         return { ...present(user), location: `/accounts/${params.account_id}/users/${user.id}` };
       },
     }),
@@ -63,6 +81,10 @@ function documentRoutes(users: UserService): Route[] {
   const idsOf = (params: { account_id: string; user_id: string }) => ({
     accountId: params.account_id,
     userId: params.user_id,
+  });
+  const termsOf = ({ params, caller, match }: ChangeInput) => ({
+    mayManageAdmins: mayManageAdmins(caller, params.account_id),
+    match,
   });
   return [
     route({
@@ -83,8 +105,8 @@ function documentRoutes(users: UserService): Route[] {
       bodyShown: userBody,
       answer: userAnswer,
       hasPreconditions: true,
-      run: async ({ params, data, match }) =>
-        present(await users.replace(idsOf(params), data, match)),
+      run: async ({ data, ...input }) =>
+        present(await users.replace(idsOf(input.params), data, termsOf(input))),
     }),
     route({
       ...shared,
@@ -95,9 +117,9 @@ function documentRoutes(users: UserService): Route[] {
       envelope: patchEnvelope,
       answer: userAnswer,
       hasPreconditions: true,
-      run: async ({ params, data, envelope, match }) => {
-        const options = { recursive: envelope.recursive ?? true };
-        return present(await users.patch(idsOf(params), data, options, match));
+      run: async ({ data, envelope, ...input }) => {
+        const terms = { ...termsOf(input), recursive: envelope.recursive ?? true };
+        return present(await users.patch(idsOf(input.params), data, terms));
       },
     }),
     route({
@@ -107,8 +129,8 @@ function documentRoutes(users: UserService): Route[] {
       summary: 'Delete a user',
       answer: deletedUser,
       hasPreconditions: true,
-      run: async ({ params, match }) => {
-        const user = await users.remove(idsOf(params), match);
+      run: async (input) => {
+        const user = await users.remove(idsOf(input.params), termsOf(input));
         const data = { ...user.fields, id: user.id, _read_only: { deleted: true as const } };
         return { data, revision: user.revision };
       },

@@ -15,7 +15,12 @@ export const userBody = z
       .regex(/^([+@.\w_-]+)$/)
       .optional()
       .meta({ description: 'For sign-in; stored in lower case, unique within the account' }),
-    password: z.string().max(1024).optional().meta({ description: 'Never stored and never shown' }),
+    password: z
+      .string()
+      .min(1)
+      .max(1024)
+      .optional()
+      .meta({ description: 'Never stored and never shown' }),
     email: z.email().min(3).max(254).optional(),
     priv_level: z.enum(['user', 'admin']).default('user'),
     enabled: z.boolean().default(true),

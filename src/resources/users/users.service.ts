@@ -14,6 +14,16 @@ import type { ListedUser, UserStore } from './users.store.js';
 type Fields = Record<string, unknown>;
 export type Match = (revision: string) => void;
 
+/** Who may not manage admins may not make one, nor touch one, be it with a password. */
+export interface Rights {
+  readonly mayManageAdmins: boolean;
+}
+
+/** On what terms a stored user is changed; `match` refuses a revision that was not meant. */
+export interface ChangeTerms extends Rights {
+  readonly match: Match;
+}
+
 export interface UserServiceDeps {
   readonly store: UserStore;
   readonly claims: UserClaims;
@@ -25,7 +35,6 @@ export interface UserServiceDeps {
   readonly onCleanupFailure: (error: unknown, accountId: string, step: string) => void;
 }
 
-const noMatch: Match = () => undefined;
 const GENERATED_NAME_BYTES = 8;
 
 /** A user's fields, checked, and what becomes of the credentials. */
@@ -49,6 +58,14 @@ export function createUserService(deps: UserServiceDeps) {
     const user = await store.find(accountId, userId);
     if (user === undefined) throw new AppError('not_found', 'no such user', { subject: userId });
     return user;
+  }
+
+  /** Kazoo has no such rule; see the decision on differences from Kazoo. */
+  function checkRights(rights: Rights, before: User | undefined, wanted: Fields): void {
+    if (rights.mayManageAdmins) return;
+    if (before?.isAdmin || wanted['priv_level'] === 'admin') {
+      throw new AppError('forbidden', 'only an admin may manage admins');
+    }
   }
 
   async function hotdeskIssues(accountId: string, userId: string, fields: Fields) {
@@ -170,7 +187,8 @@ export function createUserService(deps: UserServiceDeps) {
     get,
     find: store.find,
 
-    async create(accountId: string, input: Fields): Promise<User> {
+    async create(accountId: string, input: Fields, rights: Rights): Promise<User> {
+      checkRights(rights, undefined, input);
       const ids = { accountId, userId: newId() };
       return save(ids, undefined, await check(ids, undefined, input));
     },
@@ -179,10 +197,11 @@ export function createUserService(deps: UserServiceDeps) {
     async replace(
       ids: { accountId: string; userId: string },
       input: Fields,
-      match: Match = noMatch,
+      terms: ChangeTerms,
     ): Promise<User> {
       const before = await get(ids.accountId, ids.userId);
-      match(before.revision);
+      checkRights(terms, before, input);
+      terms.match(before.revision);
       return save(ids, before, await check(ids, before, input));
     },
 
@@ -190,22 +209,20 @@ export function createUserService(deps: UserServiceDeps) {
     async patch(
       ids: { accountId: string; userId: string },
       input: Fields,
-      options: { recursive: boolean },
-      match: Match = noMatch,
+      terms: ChangeTerms & { readonly recursive: boolean },
     ): Promise<User> {
       const before = await get(ids.accountId, ids.userId);
-      match(before.revision);
-      const merged = mergePatch(before.fields as JsonObject, input as JsonObject, options);
+      const merged = mergePatch(before.fields as JsonObject, input as JsonObject, terms);
+      checkRights(terms, before, merged);
+      terms.match(before.revision);
       return save(ids, before, await check(ids, before, merged));
     },
 
     /** Soft, as Kazoo; the user name is free again. */
-    async remove(
-      ids: { accountId: string; userId: string },
-      match: Match = noMatch,
-    ): Promise<User> {
+    async remove(ids: { accountId: string; userId: string }, terms: ChangeTerms): Promise<User> {
       const before = await get(ids.accountId, ids.userId);
-      match(before.revision);
+      checkRights(terms, before, {});
+      terms.match(before.revision);
       const secrets = { ...noCredentials, pvt_deleted: true as unknown as string };
       await write(ids, before, before.fields, secrets);
       await attempt(ids.accountId, () =>

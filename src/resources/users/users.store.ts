@@ -21,6 +21,7 @@ export type UserStore = ReturnType<typeof createUserStore>;
 export function createUserStore(deps: { couch: Couch }) {
   const own = (accountId: string) => deps.couch.database(accountDatabase(accountId));
 
+  /** Asks by `keys`, which go into the body: a key may be a secret, and stores log URLs. */
   async function idsBy(accountId: string, view: ViewName, keys: readonly string[]) {
     const rows = await own(accountId).view(view, { keys, limit: MAX_MATCHES });
     return [...new Set(rows.flatMap((row) => row.id ?? []))];
