@@ -49,6 +49,13 @@ function logRequests(log: Log): express.RequestHandler {
   };
 }
 
+/** True for what reading a body throws when its client hangs up; nobody here has failed. */
+function isGone(error: unknown): boolean {
+  // The store's hang-ups arrive as an AppError with a code of ours, so Node's is the client's.
+  if (typeof error !== 'object' || error === null || !('code' in error)) return false;
+  return error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+}
+
 function crossbarDeps(deps: AppDeps): CrossbarDeps {
   const { services } = deps;
   const accounts = createRecent({
@@ -74,7 +81,8 @@ function crossbarDeps(deps: AppDeps): CrossbarDeps {
     requestTimeoutMs: deps.requestTimeoutMs,
     now: deps.now,
     onError: (error, status) => {
-      if (status >= 500) deps.log.error('request failed', { status, error });
+      if (isGone(error)) deps.log.debug('the client went away', { error });
+      else if (status >= 500) deps.log.error('request failed', { status, error });
       else deps.log.debug('request refused', { status, error });
     },
   };

@@ -40,10 +40,15 @@ const SECRET_ENDS = [
 
 /** Query or form members: a separator or the start, a name, `=` and a value. */
 const QUERY_MEMBER = /(^|[?&;\s"'])([A-Za-z0-9_.%[\]-]{1,100})=([^&;\s"'#]*)/g;
+/** What stands between the dividers of a URL, which may be percent-encoded. */
+const SEGMENT = /[^\s"'/?#&;=]+/g;
 const URL_LOGIN = /(\/\/)[^/?#\s"']{1,400}@/g;
 const SCHEME_CREDENTIALS = /\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]+/gi;
 const JWT = /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
 const SEALED_OR_DIGEST = /\b(?:v1|demo1)\.[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{32,}/g;
+
+/** How often a text is decoded: proxies and clients encode what is encoded already. */
+const DECODINGS_MAX = 5;
 
 /** True when a member of that name holds a secret, in whatever case and with whatever dividers. */
 export function isSecretName(name: string): boolean {
@@ -57,7 +62,7 @@ export function isSecretName(name: string): boolean {
  * sealed values.
  */
 export function redactText(text: string): string {
-  let redacted = text;
+  let redacted = text.includes('%') ? text.replace(SEGMENT, redactEncoded) : text;
   if (text.includes('=')) redacted = redacted.replace(QUERY_MEMBER, redactMember);
   if (text.includes('@')) redacted = redacted.replace(URL_LOGIN, `$1${REDACTED}@`);
   return redacted
@@ -71,10 +76,24 @@ function redactMember(whole: string, divider: string, name: string, value: strin
   return `${divider}${name}=${REDACTED}`;
 }
 
-function decode(name: string): string {
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
+/** Redacts the whole segment, because a place in the decoded text is none in the encoded one. */
+function redactEncoded(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  const plain = decode(segment);
+  const redacted = [SCHEME_CREDENTIALS, JWT, SEALED_OR_DIGEST].reduce(
+    (text, pattern) => text.replace(pattern, REDACTED),
+    plain,
+  );
+  return redacted === plain ? segment : REDACTED;
+}
+
+/** The text without percent-encoding; unlike decodeURIComponent it takes what is malformed. */
+function decode(text: string): string {
+  let decoded = text;
+  for (let n = 0; n < DECODINGS_MAX && decoded.includes('%'); n += 1) {
+    decoded = decoded
+      .replace(/%(?:25)+/g, '%')
+      .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)));
   }
+  return decoded;
 }

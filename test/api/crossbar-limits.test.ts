@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { failure, unauthenticated } from '../support/envelope.js';
 import {
   type Fault,
@@ -72,6 +74,40 @@ describe('rate limits', () => {
     }
     expect((await callRaw(service.url, 'GET', ips, { token: other })).status).toBe(200);
     expect((await callRaw(service.url, 'GET', ips)).status).toBe(401);
+  });
+
+  it('refuse a client that is over its limit before its body is read', async () => {
+    service = await startTestService({ limits: { unauthenticated: 1 } });
+    expect((await callRaw(service.url, 'GET', ips)).status).toBe(401);
+    // The body is announced and never sent: whoever reads it waits.
+    const headers = { 'content-length': '1000' };
+    const answer = await callRaw(service.url, 'POST', ips, { headers });
+    expect(answer.status).toBe(429);
+    expectRetryAfter(answer);
+  });
+
+  it('count a token that is only in the body as none, and one in the query as one', async () => {
+    service = await startTestService({ limits: { unauthenticated: 3 } });
+    const token = await service.tokenOf(3);
+    const body = JSON.stringify({ auth_token: token });
+    const inBody = await callRaw(service.url, 'GET', ips, { body });
+    expect([inBody.status, inBody.body.tokens]).toEqual([200, { consumed: 1, remaining: 1 }]);
+    expect((await callRaw(service.url, 'GET', ips, { body })).status).toBe(200);
+    expect((await callRaw(service.url, 'GET', ips, { body })).status).toBe(429);
+    expect((await callRaw(service.url, 'GET', `${ips}?auth_token=${token}`)).status).toBe(200);
+  });
+
+  it('count a token that was ended as none once it was refused', async () => {
+    service = await startTestService({ limits: { unauthenticated: 3 } });
+    const [token, other] = [await service.tokenOf(3), await service.tokenOf(3)];
+    expect((await callRaw(service.url, 'DELETE', '/v2/token_auth', { token })).status).toBe(200);
+    const statuses: number[] = [];
+    for (let n = 0; n < 4; n += 1) {
+      statuses.push((await callRaw(service.url, 'GET', ips, { token })).status);
+    }
+    // Two of the address's three requests were the sign-ins.
+    expect(statuses).toEqual([401, 401, 429, 429]);
+    expect((await callRaw(service.url, 'GET', ips, { token: other })).status).toBe(200);
   });
 
   it('count failed sign-ins by themselves, over all the ways to sign in', async () => {
@@ -151,6 +187,19 @@ describe('the log', () => {
     service = await startTestService();
   });
   afterAll(() => service.stop());
+
+  it('tells a client that hangs up while it sends from a failure of ours', async () => {
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.write(`POST ${ips}?gone HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"da`);
+    await sleep(100);
+    socket.destroy();
+    const find = (text: string) => service.logLines.find((line) => line.includes(text));
+    for (let n = 0; n < 50 && find('the client went away') === undefined; n += 1) await sleep(20);
+    expect(find('the client went away')).toContain('"level":"debug"');
+    expect(find('"level":"error"')).toBeUndefined();
+    expect(find('ips?gone')).toContain('"status":"aborted"');
+  });
 
   it('never holds tokens, keys or passwords, wherever a client puts them', async () => {
     const token = await service.tokenOf(1);

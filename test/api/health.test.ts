@@ -1,8 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { databases } from '../../src/couch/databases.js';
 import { callCouch } from '../support/couch-call.js';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.js';
+import { callRaw } from '../support/raw-call.js';
+import { startRecordingProxy } from '../support/recording-proxy.js';
 import { startTestService, type TestService } from '../support/service.js';
 import { storeUrl } from '../support/store.js';
+
+/** A good answer of `/ready` is remembered for a second. */
+const FORGOTTEN_MS = 1_050;
 
 describe('health', () => {
   let service: TestService;
@@ -43,6 +49,7 @@ describe('health', () => {
     ['cut', 'the store is unreachable'],
     ['silence', /the store (is unreachable|does not answer)/],
   ] as const)('/ready says 503 while the store is away (%s), /live goes on', async (how, fault) => {
+    await sleep(FORGOTTEN_MS);
     proxy[how]();
     try {
       const startedAt = Date.now();
@@ -57,6 +64,33 @@ describe('health', () => {
       proxy.mend();
     }
     expect((await behind.call('GET', '/ready')).status).toBe(200);
+  });
+
+  it('/ready asks the store once for all who ask at the same time, and once a second', async () => {
+    const recorder = await startRecordingProxy();
+    const { dbPrefix, keyring } = service;
+    const options = { isSecond: true, dbPrefix, keyring, couchUrl: recorder.url };
+    const [one, many] = [await startTestService(options), await startTestService(options)];
+    try {
+      expect((await one.call('GET', '/ready')).status).toBe(200);
+      const ofOneCheck = recorder.requests.map(({ url }) => url).sort();
+      expect(ofOneCheck.length).toBeGreaterThan(0);
+      recorder.clear();
+      const asked = Array.from({ length: 50 }, () => callRaw(many.url, 'GET', '/ready'));
+      const answers = await Promise.all(asked);
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+      expect((await callRaw(many.url, 'GET', '/ready')).status).toBe(200);
+      expect(recorder.requests.map(({ url }) => url).sort()).toEqual(ofOneCheck);
+      many.setDraining(true);
+      expect((await callRaw(many.url, 'GET', '/ready')).body).toEqual(notReady('draining'));
+      many.setDraining(false);
+      await sleep(FORGOTTEN_MS);
+      expect((await callRaw(many.url, 'GET', '/ready')).status).toBe(200);
+      expect(recorder.requests).toHaveLength(2 * ofOneCheck.length);
+    } finally {
+      await Promise.all([one.stop(), many.stop()]);
+      await recorder.close();
+    }
   });
 
   it('/live asks nothing of the store', async () => {
@@ -87,6 +121,7 @@ describe('health', () => {
   });
 
   it('/ready names what is missing', async () => {
+    await sleep(FORGOTTEN_MS);
     const path = `/${service.dbPrefix}accounts/_design/accounts`;
     const { json } = await callCouch('GET', path);
     await callCouch('DELETE', `${path}?rev=${json._rev}`);

@@ -139,6 +139,14 @@ describe('secrets', () => {
     ['Authorization: Basic aHVudGVyMg==', 'Authorization: Basic [redacted]'],
     ['bearer hunter2.hunter2', 'bearer [redacted]'],
     ['token eyJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln', 'token [redacted]'],
+    ['/v2/user_auth/eyJhbGciOiJSUzI1NiJ9%2eeyJhIjoxfQ%2Ec2ln', '/v2/user_auth/[redacted]'],
+    [
+      '/v2/user_auth/eyJhbGciOiJSUzI1NiJ9%252eeyJhIjoxfQ%25252Ec2ln?a',
+      '/v2/user_auth/[redacted]?a',
+    ],
+    ['/v2/user_auth/%65yJhbGciOiJSUzI1NiJ9.eyJhIjoxfQ.c2ln%zz', '/v2/user_auth/[redacted]'],
+    ['?auth%255Ftoken=hunter2', '?auth%255Ftoken=[redacted]'],
+    ['/v2/search?v=50%25&name=a%20b', '/v2/search?v=50%25&name=a%20b'],
     ['/v2/ips?zone=us-east&page_size=10', '/v2/ips?zone=us-east&page_size=10'],
     ['mail to a@example.com', 'mail to a@example.com'],
   ])('in the text %s are redacted', (text, expected) => {

@@ -90,6 +90,8 @@ export function createSignInService(deps: SignInDeps) {
     load: (key) => deps.findUser(key.slice(0, 32), key.slice(33)),
   });
   const revoked = createRecent({ ...options, load: deps.revocations.has });
+  // First sign-ins that come at once would otherwise each write the account, and conflict.
+  const newSecrets = createRecent({ ...options, load: deps.ensureAccountSecret });
 
   function isUsable(digest: string | undefined): boolean {
     return deps.allowDemo || digest?.startsWith(DEMO_PREFIX) !== true;
@@ -129,8 +131,7 @@ export function createSignInService(deps: SignInDeps) {
       });
     }
     checkStanding(found);
-    const account =
-      found.signatureSecret === undefined ? await deps.ensureAccountSecret(found.id) : found;
+    const account = found.signatureSecret === undefined ? await newSecrets.get(found.id) : found;
     const identity = identityOf(account, undefined);
     if (identity === undefined) throw new AppError('internal', 'the account has no secret');
     return { account, user: undefined, token: await deps.tokens.sign(identity, 'cb_api_auth') };

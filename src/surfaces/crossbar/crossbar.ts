@@ -1,25 +1,20 @@
-import express, {
-  type NextFunction,
-  type Request,
-  type RequestHandler,
-  type Response,
-  type Router,
-} from 'express';
-import type { Caller } from '../../core/caller.js';
+import express, { type NextFunction, type Request, type Response, type Router } from 'express';
+import { LRUCache } from 'lru-cache';
+import type { Caller, TokenClaims } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
 import { runOperation } from '../../core/operation.js';
 import { dataOf } from './body.js';
 import type { AccountDirectory, PathAccount } from './caller.js';
 import { type CrossbarDeps, control, sendFailure, sendReply, stateOf } from './exchange.js';
 import { checkAccept, ifMatch, setCorsHeaders } from './headers.js';
-import { createLoginLimiter, createRequestLimiter } from './limits.js';
+import { createLoginGuard, createRequestLimiter, type GuardLogin } from './limits.js';
 import { methodsOf, type PathRoutes, tabulate, toExpressPath } from './path-table.js';
 import {
   gather,
+  identify,
   prepare,
   refuseEarly,
   resolveAccount,
-  runMiddleware,
   unauthenticated,
 } from './pipeline.js';
 import { type Method, methods, type Route } from './route.js';
@@ -54,21 +49,48 @@ function chooseRoute(routes: PathRoutes, request: Request, response: Response): 
   throw new AppError('method_not_allowed', 'method not allowed');
 }
 
+/** How long, and how many at most, ended tokens count as none for the request limit. */
+const ENDED_MS = 60_000;
+const ENDED_MAX = 20_000;
+
+/** Tokens that are well signed and belong to nobody any more, as far as requests have shown. */
+type EndedTokens = LRUCache<string, true>;
+
+/**
+ * Whose share of requests a request takes; undefined: its address's. Basic credentials always take
+ * the address's: another share for good ones would tell guesses apart before they are counted.
+ */
+function claimsToCount(response: Response, ended: EndedTokens): TokenClaims | undefined {
+  const { claims } = stateOf(response);
+  return claims === undefined || ended.has(claims.id) ? undefined : claims;
+}
+
 type Authenticate = (request: Request, response: Response) => Promise<Caller>;
 
-function createAuthenticate(deps: CrossbarDeps, loginLimiter: RequestHandler): Authenticate {
+function createAuthenticate(
+  deps: CrossbarDeps,
+  guardLogin: GuardLogin,
+  ended: EndedTokens,
+): Authenticate {
   return async (request, response) => {
     const state = stateOf(response);
     if (state.credentials?.kind === 'basic') {
-      await runMiddleware(loginLimiter, request, response);
       const { accountId, credentials } = state.credentials;
-      state.claims = await deps.authenticator.readBasic(accountId, credentials);
+      state.claims = await guardLogin(request, async () => {
+        const claims = await deps.authenticator.readBasic(accountId, credentials);
+        if (claims === undefined) throw unauthenticated();
+        return claims;
+      });
     }
     if (state.claims === undefined) throw unauthenticated();
     const named = request.headers['x-auth-account-id'];
     if (named !== undefined && named !== state.claims.accountId) throw unauthenticated();
     const caller = await deps.authenticator.findCaller(state.claims);
-    if (caller === undefined) throw unauthenticated();
+    if (caller === undefined) {
+      ended.set(state.claims.id, true);
+      throw unauthenticated();
+    }
+    ended.delete(state.claims.id);
     state.caller = caller;
     return caller;
   };
@@ -78,7 +100,7 @@ function createAuthenticate(deps: CrossbarDeps, loginLimiter: RequestHandler): A
 function createHandle(
   deps: CrossbarDeps,
   authenticate: Authenticate,
-  loginLimiter: RequestHandler,
+  guardLogin: GuardLogin,
 ): (routes: PathRoutes, request: Request, response: Response) => Promise<void> {
   return async (routes, request, response) => {
     const state = stateOf(response);
@@ -94,35 +116,39 @@ function createHandle(
     if (caller !== undefined && !route.allow.allows(caller, pathAccount)) {
       throw new AppError('forbidden', 'forbidden');
     }
-    if (route.isLogin) await runMiddleware(loginLimiter, request, response);
     checkAccept(request);
     const match = ifMatch(request);
     // A write without preconditions of its own has no revision that If-Match could name.
     if (isWrite && !route.hasPreconditions) match('');
     const operation = caller === undefined ? state.operation : { ...state.operation, caller };
     const authToken = state.credentials?.kind === 'token' ? state.credentials.token : undefined;
-    const reply = await runOperation(operation, () =>
-      route.handle({
-        params,
-        query: request.query,
-        envelope,
-        data,
-        caller,
-        pathAccount,
-        authToken,
-        match,
-      }),
-    );
+    const run = () =>
+      runOperation(operation, () =>
+        route.handle({
+          params,
+          query: request.query,
+          envelope,
+          data,
+          caller,
+          pathAccount,
+          authToken,
+          match,
+        }),
+      );
+    const reply = await (route.isLogin ? guardLogin(request, run) : run());
     sendReply(deps, request, response, route, reply);
   };
 }
 
 /** The router of everything below `/v2`, in Kazoo's order of checks (kazoo-crossbar §4.1). */
 export function createCrossbar(deps: CrossbarDeps): Router {
-  const loginLimiter = createLoginLimiter(deps.limits);
-  const requestLimiter = createRequestLimiter(deps.limits, (response) => stateOf(response).claims);
-  const authenticate = createAuthenticate(deps, loginLimiter);
-  const handle = createHandle(deps, authenticate, loginLimiter);
+  const guardLogin = createLoginGuard(deps.limits);
+  const ended: EndedTokens = new LRUCache({ max: ENDED_MAX, ttl: ENDED_MS });
+  const requestLimiter = createRequestLimiter(deps.limits, (response) =>
+    claimsToCount(response, ended),
+  );
+  const authenticate = createAuthenticate(deps, guardLogin, ended);
+  const handle = createHandle(deps, authenticate, guardLogin);
   const table = tabulate(deps.routes);
 
   const router = express.Router({ caseSensitive: true });
@@ -133,7 +159,7 @@ export function createCrossbar(deps: CrossbarDeps): Router {
     response.setHeader('allow', ['OPTIONS', ...allowed].join(', '));
     response.status(204).end();
   });
-  router.use(gather(deps), requestLimiter, refuseEarly, resolveAccount);
+  router.use(identify(deps), requestLimiter, gather(deps), refuseEarly, resolveAccount);
   for (const [path, routes] of table) {
     router.all(toExpressPath(path), (request, response) => handle(routes, request, response));
   }

@@ -21,11 +21,6 @@ const WIRE = {
   internal: [500, 'unspecified_fault', 'unspecified fault'],
 } as const satisfies Record<ErrorCode, readonly [status: number, message: string, text: string]>;
 
-/** Every status an error answer can have, ascending; the API document lists them. */
-export const errorStatuses: readonly number[] = [
-  ...new Set(Object.values(WIRE).map(([status]) => status)),
-].sort((a, b) => a - b);
-
 /** What an error looks like in the envelope. `status` is HTTP's. */
 export interface ErrorAnswer {
   readonly status: number;

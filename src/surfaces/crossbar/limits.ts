@@ -1,14 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { ipKeyGenerator, rateLimit } from 'express-rate-limit';
+import { ipKeyGenerator, MemoryStore, type Options, rateLimit } from 'express-rate-limit';
 import type { TokenClaims } from '../../core/caller.js';
-import { AppError } from '../../core/errors.js';
+import { AppError, hasCode } from '../../core/errors.js';
 
 export interface Limits {
   /** Requests a minute of one account from one address. */
   readonly authenticatedPerMinute: number;
   /** Requests a minute without a valid token from one address. */
   readonly unauthenticatedPerMinute: number;
-  /** Failed sign-ins a minute from one address. */
+  /** Sign-ins with wrong credentials a minute from one address. */
   readonly failedLoginsPerMinute: number;
 }
 
@@ -19,13 +19,12 @@ function addressKey(request: Request): string {
   return ipKeyGenerator(request.ip ?? '', 64);
 }
 
-type Counted = Request & Partial<Record<string, { resetTime?: Date; remaining?: number }>>;
+type Counted = Request & { rateLimit?: { resetTime?: Date; remaining?: number } };
 
-const REQUESTS = 'rateLimit';
-const LOGINS = 'loginLimit';
+/** Sign-ins of one address that may be under way beside the failed ones of the window. */
+const UNDECIDED_LOGINS = 50;
 
-function refuse(request: Request, counter: string, what: string): AppError {
-  const resetTime = (request as Counted)[counter]?.resetTime;
+function refuse(what: string, resetTime: Date | undefined): AppError {
   const waitMs = resetTime === undefined ? WINDOW_MS : resetTime.getTime() - Date.now();
   return new AppError('too_many', `too many ${what}`, {
     retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)),
@@ -51,27 +50,58 @@ export function createRequestLimiter(
     },
     legacyHeaders: false,
     standardHeaders: false,
-    handler: (request, _response, next) => next(refuse(request, REQUESTS, 'requests')),
+    handler: (request, _response, next) =>
+      next(refuse('requests', (request as Counted).rateLimit?.resetTime)),
   });
 }
 
-/** Counts sign-ins that failed for their credentials; a store that is away is no failed login. */
-export function createLoginLimiter(limits: Limits): RequestHandler {
-  return rateLimit({
-    windowMs: WINDOW_MS,
-    limit: limits.failedLoginsPerMinute,
-    keyGenerator: addressKey,
-    skipSuccessfulRequests: true,
-    requestWasSuccessful: (_request, response) => ![401, 404].includes(response.statusCode),
-    requestPropertyName: LOGINS,
-    legacyHeaders: false,
-    standardHeaders: false,
-    handler: (request, _response, next) => next(refuse(request, LOGINS, 'failed sign-ins')),
-  });
+/** Runs an attempt to sign in; `too_many` instead when too many from its address have failed. */
+export type GuardLogin = <T>(request: Request, attempt: () => Promise<T>) => Promise<T>;
+
+/** A store that is away, or an account that is disabled, is no wrong guess. */
+function isWrongGuess(error: unknown): boolean {
+  if (hasCode(error, 'unauthenticated')) return true;
+  return hasCode(error, 'not_found') && error.reason === 'bad identifier';
+}
+
+/**
+ * Counts sign-ins whose credentials were wrong. What an attempt comes to is known at its end only,
+ * so attempts under way are bounded by themselves: guesses sent all at once gain no more than
+ * these, and good clients that sign in all at once are not taken for guessers.
+ */
+export function createLoginGuard(limits: Limits): GuardLogin {
+  const limit = limits.failedLoginsPerMinute;
+  const failures = new MemoryStore();
+  // Of the limiter's options its store reads the window only.
+  failures.init({ windowMs: WINDOW_MS } as Options);
+  const undecided = new Map<string, number>();
+  return async (request, attempt) => {
+    // A client that hangs up takes its address with it, so the address is asked for once.
+    const key = addressKey(request);
+    const failed = await failures.get(key);
+    const running = undecided.get(key) ?? 0;
+    if (failed !== undefined && failed.totalHits >= limit) {
+      throw refuse('failed sign-ins', failed.resetTime);
+    }
+    if (running + (failed?.totalHits ?? 0) >= limit + UNDECIDED_LOGINS) {
+      throw new AppError('too_many', 'too many sign-ins at once', { retryAfterS: 1 });
+    }
+    undecided.set(key, running + 1);
+    try {
+      return await attempt();
+    } catch (error) {
+      if (isWrongGuess(error)) await failures.increment(key);
+      throw error;
+    } finally {
+      const left = (undecided.get(key) ?? 1) - 1;
+      if (left === 0) undecided.delete(key);
+      else undecided.set(key, left);
+    }
+  };
 }
 
 /** The envelope's `tokens`: what the request took and what is left of the window. */
 export function tokensOf(request: Request): { consumed: number; remaining: number } {
-  const info = (request as Counted)[REQUESTS];
+  const info = (request as Counted).rateLimit;
   return { consumed: info === undefined ? 0 : 1, remaining: info?.remaining ?? 0 };
 }

@@ -19,13 +19,16 @@ export const pageQuery = z.object({
     .max(2048)
     .optional()
     .meta({ description: 'Where to go on: `next_start_key` of the page before' }),
-  paginate: z.enum(['true', 'false']).optional().meta({ description: 'false: no paging members' }),
+  paginate: z
+    .enum(['true', 'false'])
+    .optional()
+    .meta({ description: 'false: no paging members, unless there are more rows' }),
   ascending: z.enum(['true', 'false']).optional().meta({ description: 'Default false' }),
 });
 
 /** A page as the query string asks for it. */
 export interface PageQuery extends PageRequest {
-  /** False: no paging members in the answer. */
+  /** False: no paging members in the answer, unless it had to be cut. */
   readonly paginate: boolean;
   readonly startText: string | undefined;
 }
@@ -53,13 +56,17 @@ function decodePosition(text: string): PagePosition {
   ]);
 }
 
-/** What a client asked for; an unusable page_size means the default, as in Kazoo. */
+/**
+ * What a client asked for; an unusable page_size means the default, as in Kazoo, and one that is
+ * too large the largest.
+ */
 export function readPageQuery(query: z.output<typeof pageQuery>): PageQuery {
   const asked = Number(query.page_size);
-  const isUsable = Number.isInteger(asked) && asked > 0 && asked <= MAX_PAGE_SIZE;
+  const isUsable = Number.isInteger(asked) && asked > 0;
   const paginate = query.paginate !== 'false';
+  const size = isUsable ? Math.min(asked, MAX_PAGE_SIZE) : DEFAULT_PAGE_SIZE;
   return {
-    size: paginate ? (isUsable ? asked : DEFAULT_PAGE_SIZE) : MAX_PAGE_SIZE,
+    size: paginate ? size : MAX_PAGE_SIZE,
     paginate,
     descending: query.ascending !== 'true',
     start: query.start_key === undefined ? undefined : decodePosition(query.start_key),
@@ -74,19 +81,19 @@ export const pageMembers = {
   next_start_key: z.string().optional(),
 };
 
-/** The answer to a listing: rows, and the paging members unless they were switched off. */
-export function presentPage<T>(request: PageQuery, page: Page<T>) {
+/**
+ * The answer to a listing: rows, and the paging members unless they were switched off. A listing
+ * that was cut says so all the same, or its client would take a part for the whole.
+ */
+export function presentPage<T>(
+  request: PageQuery,
+  page: Page<T>,
+): { data: T[]; members?: Readonly<Record<string, unknown>> } {
+  const next = page.next === undefined ? {} : { next_start_key: encodePosition(page.next) };
+  const start = request.startText === undefined ? {} : { start_key: request.startText };
   return {
     data: [...page.rows],
-    ...(request.paginate
-      ? {
-          members: {
-            page_size: page.rows.length,
-            ...(request.startText === undefined ? {} : { start_key: request.startText }),
-            ...(page.next === undefined ? {} : { next_start_key: encodePosition(page.next) }),
-          },
-        }
-      : {}),
+    members: request.paginate ? { page_size: page.rows.length, ...start, ...next } : next,
   };
 }
 

@@ -1,11 +1,21 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import { AppError } from '../../core/errors.js';
 import { runOperation } from '../../core/operation.js';
 import { parseEnvelope, readBody } from './body.js';
-import { findCredentials } from './caller.js';
-import { type CrossbarDeps, control, type FailureDeps, openState, stateOf } from './exchange.js';
+import { type Credentials, findCredentials } from './caller.js';
+import {
+  type CrossbarDeps,
+  control,
+  type FailureDeps,
+  openState,
+  type RequestState,
+  stateOf,
+} from './exchange.js';
 import { isCrossOrigin, requestIdOf, setCorsHeaders } from './headers.js';
 import { methods } from './route.js';
+
+const ACCOUNT_ID = /^[0-9a-f]{32}$/;
 
 /** The one answer to missing, wrong and ended credentials. */
 export function unauthenticated(): AppError {
@@ -23,27 +33,51 @@ export function prepare(deps: FailureDeps): RequestHandler {
   };
 }
 
-/** Reads the body and the token. A fault waits until the request has been counted. */
+function credentialsOf(request: Request, response: Response): Credentials | undefined {
+  return findCredentials(request.headers, (name) => control(request, response, name));
+}
+
+async function readClaims(deps: CrossbarDeps, state: RequestState): Promise<void> {
+  state.claims = undefined;
+  state.isExpired = false;
+  if (state.credentials?.kind !== 'token') return;
+  try {
+    const claims = await deps.authenticator.readToken(state.credentials.token);
+    if (claims === 'expired') state.isExpired = true;
+    else state.claims = claims;
+  } catch (error) {
+    state.earlyError ??= error;
+  }
+}
+
+/**
+ * Reads the credentials of the headers or the query: what the request is counted by. A client over
+ * its limit is refused before its body is read, so a token in the body counts as none there. A
+ * fault waits until the request has been counted.
+ */
+export function identify(deps: CrossbarDeps): RequestHandler {
+  return async (request, response, next) => {
+    if (isCrossOrigin(request)) setCorsHeaders(response, methods);
+    const state = stateOf(response);
+    state.credentials = credentialsOf(request, response);
+    await readClaims(deps, state);
+    next();
+  };
+}
+
+/** Reads the body, and the token that the body may hold; a broken body is told first. */
 export function gather(deps: CrossbarDeps): RequestHandler {
   return async (request, response, next) => {
     const state = stateOf(response);
-    if (isCrossOrigin(request)) setCorsHeaders(response, methods);
     try {
       state.envelope = parseEnvelope(await readBody(request));
     } catch (error) {
       state.earlyError = error;
     }
-    state.credentials = findCredentials(request.headers, (name) =>
-      control(request, response, name),
-    );
-    if (state.credentials?.kind === 'token') {
-      try {
-        const claims = await deps.authenticator.readToken(state.credentials.token);
-        if (claims === 'expired') state.isExpired = true;
-        else state.claims = claims;
-      } catch (error) {
-        state.earlyError ??= error;
-      }
+    const credentials = credentialsOf(request, response);
+    if (!isDeepStrictEqual(credentials, state.credentials)) {
+      state.credentials = credentials;
+      await readClaims(deps, state);
     }
     next();
   };
@@ -63,8 +97,14 @@ export function refuseEarly(_request: Request, response: Response, next: NextFun
   next();
 }
 
+/** The account a caller says it is of; Basic credentials are only checked with the route (§4.1). */
+function ownAccountId({ claims, credentials }: RequestState): string | undefined {
+  if (credentials?.kind !== 'basic') return claims?.accountId;
+  return ACCOUNT_ID.test(credentials.accountId) ? credentials.accountId : undefined;
+}
+
 /**
- * `/account/…` stands for `/accounts/{the token's account}/…`, and a path that leaves the account
+ * `/account/…` stands for `/accounts/{the caller's account}/…`, and a path that leaves the account
  * out is Kazoo's 404 for it (§4.1).
  */
 export function resolveAccount(request: Request, response: Response, next: NextFunction): void {
@@ -72,22 +112,9 @@ export function resolveAccount(request: Request, response: Response, next: NextF
     throw new AppError('not_found', 'missing account_id', { reason: 'bad identifier' });
   }
   if (/^\/account(\/|\?|$)/.test(request.url)) {
-    const { claims } = stateOf(response);
-    if (claims === undefined) throw unauthenticated();
-    request.url = request.url.replace('/account', `/accounts/${claims.accountId}`);
+    const accountId = ownAccountId(stateOf(response));
+    if (accountId === undefined) throw unauthenticated();
+    request.url = request.url.replace('/account', `/accounts/${accountId}`);
   }
   next();
-}
-
-/** Runs an Express middleware inside a handler; what it passes to `next` is thrown. */
-export function runMiddleware(
-  middleware: RequestHandler,
-  request: Request,
-  response: Response,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    void middleware(request, response, (error?: unknown) =>
-      error === undefined ? resolve() : reject(error),
-    );
-  });
 }

@@ -1,4 +1,5 @@
 import express, { type Router } from 'express';
+import { createRecent } from '../../core/recent.js';
 
 /** What the health pages ask. */
 export interface HealthDeps {
@@ -10,15 +11,44 @@ export interface HealthDeps {
 
 /** How long `/ready` waits for the store, milliseconds: a probe must get an answer. */
 const READY_TIMEOUT_MS = 3_000;
+/** How long a good answer of the store is remembered: anyone may ask, without a limit. */
+const READY_MAX_AGE_MS = 1_000;
+const STORE = 'store';
 
-async function findFaults(deps: HealthDeps): Promise<readonly string[]> {
+/**
+ * Asks the store for all who wait, one check at a time however long it takes. That something is
+ * wrong is not remembered, so that the service is ready as soon as its store is.
+ */
+function createCheck(deps: HealthDeps): () => Promise<readonly string[]> {
+  let running: Promise<readonly string[]> | undefined;
+  const recent = createRecent({
+    maxAgeMs: READY_MAX_AGE_MS,
+    max: 1,
+    load: () => {
+      running ??= deps.listFaults().finally(() => {
+        running = undefined;
+      });
+      return running;
+    },
+  });
+  return async () => {
+    const faults = await recent.get(STORE);
+    if (faults.length > 0) recent.forget(STORE);
+    return faults;
+  };
+}
+
+async function findFaults(
+  deps: HealthDeps,
+  check: () => Promise<readonly string[]>,
+): Promise<readonly string[]> {
   if (deps.isDraining()) return ['draining'];
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<readonly string[]>((resolve) => {
     timer = setTimeout(() => resolve(['the store does not answer']), READY_TIMEOUT_MS);
   });
   try {
-    return await Promise.race([deps.listFaults(), late]);
+    return await Promise.race([check(), late]);
   } catch {
     return ['the store is unreachable'];
   } finally {
@@ -32,11 +62,12 @@ async function findFaults(deps: HealthDeps): Promise<readonly string[]> {
  */
 export function createHealth(deps: HealthDeps): Router {
   const router = express.Router();
+  const check = createCheck(deps);
   router.get('/live', (_request, response) => {
     response.json({ status: 'live' });
   });
   router.get('/ready', async (_request, response) => {
-    const faults = await findFaults(deps);
+    const faults = await findFaults(deps, check);
     response.setHeader('cache-control', 'no-store');
     if (faults.length === 0) response.json({ status: 'ready' });
     else response.status(503).setHeader('retry-after', '2').json({ status: 'not ready', faults });
