@@ -1,18 +1,19 @@
 import { toGregorian } from '../core/gregorian.js';
 import { currentOperation, newId } from '../core/operation.js';
+import { isPrivateField } from '../core/private-fields.js';
 import { encodedAccountDatabase } from './databases.js';
 import type { StoredDoc } from './types.js';
-
-/** Kazoo's rule for private fields: `_…` and `pvt_…`, at the top level only. */
-export function isPrivateField(name: string): boolean {
-  return name.startsWith('_') || name.startsWith('pvt_');
-}
 
 /** The fields of a document that clients may see and set; the id is not among them. */
 export function publicFields(doc: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(doc).filter(([name]) => !isPrivateField(name) && name !== 'id'),
   );
+}
+
+/** The `pvt_…` fields of a document: what a save keeps that does not know them. */
+export function keptFields(doc: StoredDoc | undefined): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(doc ?? {}).filter(([name]) => name.startsWith('pvt_')));
 }
 
 export interface StampOptions {

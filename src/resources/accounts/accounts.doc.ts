@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../../core/errors.js';
 import { toGregorian } from '../../core/gregorian.js';
-import { publicFields, stamp } from '../../couch/doc.js';
+import { keptFields, publicFields, stamp } from '../../couch/doc.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
 
 /** An account as the service thinks of it. Times are Gregorian seconds. */
@@ -124,13 +124,10 @@ export function toDoc(
   },
   nowMs: number,
 ): StoredDoc {
-  const kept = Object.fromEntries(
-    Object.entries(before ?? {}).filter(([name]) => name.startsWith('pvt_')),
-  );
   const name = change.fields['name'];
   return {
     ...change.fields,
-    ...kept,
+    ...keptFields(before),
     ...stamp(before, { type: ACCOUNT, nowMs, accountId: id, audit: true }),
     ...(typeof name === 'string' ? { pvt_alphanum_name: alphanumeric(name) } : {}),
     ...change.private,

@@ -4,6 +4,7 @@ import type { Caller, TokenClaims } from '../../core/caller.js';
 import { AppError, InvalidError } from '../../core/errors.js';
 import { toGregorian } from '../../core/gregorian.js';
 import { createRecent } from '../../core/recent.js';
+import { REALM_PREFIX } from '../../core/secret-box.js';
 
 import type { RevocationStore } from './revocations.store.js';
 import { type Identity, isIdentity, signIdentity, type Tokens } from './tokens.js';
@@ -69,7 +70,6 @@ const MAX_AGE_MS = 900;
 const MAX_SESSIONS = 20_000;
 /** How long verified Basic credentials are remembered; their user is looked at all the same. */
 const BASIC_MAX_AGE_MS = 60_000;
-const DEMO_PREFIX = 'demo1.';
 /** No account has this id; its hash is computed so that unknown accounts take as long as known. */
 const NO_ACCOUNT = '0'.repeat(32);
 
@@ -94,7 +94,7 @@ export function createSignInService(deps: SignInDeps) {
   const newSecrets = createRecent({ ...options, load: deps.ensureAccountSecret });
 
   function isUsable(digest: string | undefined): boolean {
-    return deps.allowDemo || digest?.startsWith(DEMO_PREFIX) !== true;
+    return deps.allowDemo || digest?.startsWith(`${REALM_PREFIX.demo}.`) !== true;
   }
 
   /** A match is refused with a 400 that says why, as in Kazoo. */

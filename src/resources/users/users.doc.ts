@@ -1,4 +1,4 @@
-import { publicFields, stamp } from '../../couch/doc.js';
+import { keptFields, publicFields, stamp } from '../../couch/doc.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
 
 /** A user as the service thinks of it. */
@@ -68,10 +68,9 @@ export function toDoc(
   privateFields: Readonly<Record<string, unknown>>,
   nowMs: number,
 ): StoredDoc {
-  const kept = Object.entries(before ?? {}).filter(([name]) => name.startsWith('pvt_'));
   const doc = {
     ...fields,
-    ...Object.fromEntries(kept),
+    ...keptFields(before),
     ...stamp(before, { type: USER, nowMs, accountId: ids.accountId, audit: true }),
     pvt_alphanum_name: alphanumericName(fields),
     ...privateFields,

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { AppError, InvalidError } from '../../core/errors.js';
 import { isJsonObject, JsonError, type JsonObject, parseJson } from '../../core/json.js';
+import { isPrivateField } from '../../core/private-fields.js';
 
 /** The largest request body, bytes (contract §4). */
 export const MAX_BODY_BYTES = 1024 * 1024;
@@ -85,7 +86,7 @@ export function parseEnvelope(body: Buffer): JsonObject | undefined {
 const CREDENTIALS: readonly string[] = ['auth_token', 'authorization'];
 
 function isStorable(name: string): boolean {
-  return !name.startsWith('_') && !name.startsWith('pvt_') && !CREDENTIALS.includes(name);
+  return !isPrivateField(name) && !CREDENTIALS.includes(name);
 }
 
 /**
