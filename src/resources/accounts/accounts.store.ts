@@ -40,24 +40,31 @@ export function createAccountStore(deps: {
     return rows.flatMap((row) => row.id ?? []);
   }
 
-  /** Makes the copy in `accounts` equal to the truth; false when it was. */
+  /**
+   * Makes the copy in `accounts` equal to the truth; false when it was. The truth is read again
+   * after the copy is written: of two saves that overlap, whoever is second sees the other's.
+   */
   async function saveCopy(truth: SavedDoc): Promise<boolean> {
-    const { _rev, ...wanted } = truth;
+    let current = truth;
+    let hasWritten = false;
     for (let tries = 1; ; tries += 1) {
-      const copy = await copies.find(truth._id);
-      if (copy !== undefined && jsonEquals({ ...copy, _rev: '' }, { ...wanted, _rev: '' })) {
-        return false;
+      const isLast = tries >= COPY_TRIES;
+      const copy = await copies.find(current._id);
+      if (copy === undefined || !jsonEquals({ ...copy, _rev: '' }, { ...current, _rev: '' })) {
+        const { _rev, ...wanted } = current;
+        const base = copy === undefined ? {} : { _rev: copy._rev };
+        try {
+          await copies.put({ ...wanted, _id: current._id, ...base });
+          hasWritten = true;
+        } catch (error) {
+          if (!hasCode(error, 'conflict') || isLast) throw error;
+          current = (await findStored(current._id)) ?? current;
+          continue;
+        }
       }
-      try {
-        await copies.put({
-          ...wanted,
-          _id: truth._id,
-          ...(copy === undefined ? {} : { _rev: copy._rev }),
-        });
-        return true;
-      } catch (error) {
-        if (!hasCode(error, 'conflict') || tries >= COPY_TRIES) throw error;
-      }
+      const now = await findStored(current._id);
+      if (now === undefined || now._rev === current._rev || isLast) return hasWritten;
+      current = now;
     }
   }
 
