@@ -9,6 +9,8 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts scripts
+# The embedded store's web interface. An image without it works as well, and says what it lacks.
+RUN node scripts/fauxton.mjs --optional && mkdir -p vendor
 COPY src src
 RUN npm run build
 RUN npm prune --omit=dev --ignore-scripts --no-audit --no-fund
@@ -27,6 +29,7 @@ RUN install -d -o node -g node -m 0700 /data
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
+COPY --from=build /app/vendor vendor
 COPY couch-views couch-views
 COPY seeds seeds
 USER node

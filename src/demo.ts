@@ -50,8 +50,26 @@ export async function loadDemo(couch: Couch, services: Services, log: Log): Prom
   log.info('demo data loaded', { created: counts.created, updated: counts.updated });
 }
 
+/** The embedded store as a newcomer finds it. */
+interface EmbeddedAddress {
+  /** With user and password. */
+  readonly url: string;
+  /** Whether the web interface's files could be had at install. */
+  readonly hasFauxton: boolean;
+}
+
+function describeEmbedded({ url, hasFauxton }: EmbeddedAddress): string {
+  const { origin, username, password } = new URL(url);
+  const login = `user ${decodeURIComponent(username)}, password ${decodeURIComponent(password)}`;
+  // Without the login in it: pages opened that way may not call their own server with fetch.
+  const fauxton = hasFauxton
+    ? `${origin}/_utils/   ${login}`
+    : 'not installed; "npm run fauxton" fetches it';
+  return `  Store          ${url}\n  Fauxton        ${fauxton}\n`;
+}
+
 /** What `npm start` prints for a newcomer: where everything is, and a call to begin with. */
-export function describeDemo(apiUrl: string, storeUrl: string | undefined): string {
+export function describeDemo(apiUrl: string, embedded: EmbeddedAddress | undefined): string {
   const key = createHash('sha256').update('telcouch demo master').digest('hex');
   return `
 telcouch is ready.
@@ -59,7 +77,7 @@ telcouch is ready.
   API            ${apiUrl}/v2
   API pages      ${apiUrl}/docs/
   Health         ${apiUrl}/ready
-${storeUrl === undefined ? '' : `  Store          ${storeUrl}\n`}
+${embedded === undefined ? '' : describeEmbedded(embedded)}
 Demo accounts (they work only with DEMO_DATA=true):
   Demo Master    c0ffee00000000000000000000000001   user admin, password demo-password
   Demo Reseller  c0ffee00000000000000000000000002

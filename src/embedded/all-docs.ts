@@ -40,8 +40,13 @@ export function allDocsRoutes(withDatabase: WithDatabase): readonly Route[] {
       await stream.end('\n]}\n');
     });
     return [
-      { path, methods: { GET: list, POST: list }, allow: 'GET,HEAD,POST' },
-      { path: `${path}/queries`, methods: { POST: queries } },
+      {
+        path,
+        access: 'member',
+        methods: { GET: list, POST: list },
+        allow: 'GET,HEAD,POST',
+      },
+      { path: `${path}/queries`, access: 'member', methods: { POST: queries } },
     ];
   };
   return [...routeFor('/:db/_all_docs', false), ...routeFor('/:db/_design_docs', true)];

@@ -6,12 +6,14 @@ import { conflict, isMissing, notFound } from './errors.js';
 import { type Exchange, param, queryOf, readBody, sendJson } from './exchange.js';
 import type { PouchDoc } from './pouch.js';
 import type { Route } from './router.js';
+import { callerOf } from './user-context.js';
 import type { WithDatabase } from './with-database.js';
 
 /** Attachments by name; a name may have slashes in it. */
 export function attachmentRoutes(withDatabase: WithDatabase): readonly Route[] {
   const routeFor = (path: string, idOf: (x: Exchange) => string): Route => ({
     path,
+    access: 'member',
     methods: {
       GET: withDatabase((x, database) => sendAttachment(x, database, idOf(x))),
       PUT: withDatabase((x, database) => putAttachment(x, database, idOf(x))),
@@ -58,7 +60,8 @@ async function putAttachment(x: Exchange, database: Database, id: string): Promi
   const content_type = x.req.headers['content-type'] ?? 'application/octet-stream';
   const doc = await readBase(x, database, id);
   const attachments = { ...doc._attachments, [param(x, 'attachment')]: { content_type, data } };
-  const written = await writeOne(database, { ...doc, _attachments: attachments }, true);
+  const changed = { ...doc, _attachments: attachments };
+  const written = await writeOne(database, changed, true, callerOf(x));
   sendJson(x, 201, { ok: true, ...written }, { etag: `"${written.rev}"` });
 }
 
@@ -67,7 +70,7 @@ async function removeAttachment(x: Exchange, database: Database, id: string): Pr
   const doc = await readBase(x, database, id);
   const { [param(x, 'attachment')]: removed, ...rest } = doc._attachments ?? {};
   if (removed === undefined) throw notFound('Document is missing attachment');
-  const written = await writeOne(database, { ...doc, _attachments: rest }, true);
+  const written = await writeOne(database, { ...doc, _attachments: rest }, true, callerOf(x));
   sendJson(x, 200, { ok: true, ...written });
 }
 

@@ -6,40 +6,49 @@ import { checkRevision } from './document-read.js';
 import { writeError } from './documents.js';
 import { badRequest, describeError, isMissing } from './errors.js';
 import { AnswerStream, type Exchange, queryOf, readPostedObject, sendJson } from './exchange.js';
-import { type PouchDoc, presentDoc } from './pouch.js';
+import { type PouchDoc, type PouchWrite, presentDoc } from './pouch.js';
 import type { Route } from './router.js';
+import { callerOf } from './user-context.js';
 import type { WithDatabase } from './with-database.js';
+
+const NEEDS_REVISION =
+  'When `new_edits: false`, the document needs `_rev` or `_revisions` specified';
 
 /** Requests about many documents at once. */
 export function bulkRoutes(withDatabase: WithDatabase): readonly Route[] {
   return [
-    { path: '/:db/_bulk_docs', methods: { POST: withDatabase(bulkWrite) } },
-    { path: '/:db/_bulk_get', methods: { POST: withDatabase(bulkRead) } },
-    { path: '/:db/_revs_diff', methods: { POST: withDatabase(revisionsDiff) } },
-    { path: '/:db/_missing_revs', methods: { POST: withDatabase(missingRevisions) } },
-    { path: '/:db/_purge', methods: { POST: withDatabase(purge) } },
+    { path: '/:db/_bulk_docs', access: 'member', methods: { POST: withDatabase(bulkWrite) } },
+    { path: '/:db/_bulk_get', access: 'member', methods: { POST: withDatabase(bulkRead) } },
+    { path: '/:db/_revs_diff', access: 'member', methods: { POST: withDatabase(revisionsDiff) } },
+    {
+      path: '/:db/_missing_revs',
+      access: 'member',
+      methods: { POST: withDatabase(missingRevisions) },
+    },
   ];
 }
 
 async function bulkWrite(x: Exchange, database: Database): Promise<void> {
   const body = await readPostedObject(x);
-  if (!Array.isArray(body['docs'])) throw badRequest('POST body must include `docs` parameter.');
+  if (body['docs'] === undefined) throw badRequest('POST body must include `docs` parameter.');
+  if (!Array.isArray(body['docs'])) throw badRequest('`docs` parameter must be an array.');
   const newEdits = body['new_edits'] !== false;
   const docs = body['docs'].map((doc) => prepareDocument(doc));
+  if (!newEdits && docs.some(lacksRevision)) throw badRequest(NEEDS_REVISION);
   const results = new Map<PouchDoc, object>();
   for (const doc of docs) {
     if (doc._id.startsWith('_local/')) {
       results.set(doc, { ok: true, ...(await database.writeLocal(doc)) });
     }
   }
-  const plain = docs.filter((doc) => !doc._id.startsWith('_local/'));
+  const plain = docs.filter((doc) => !results.has(doc));
   const filled = await Promise.all(plain.map((doc) => fillStubs(database, doc)));
-  const written = plain.length === 0 ? [] : await database.write(filled, newEdits);
+  const written = plain.length === 0 ? [] : await database.write(filled, newEdits, callerOf(x));
   if (!newEdits) {
     sendJson(
       x,
       201,
-      written.map((result) => describeFailure(result.id, writeError(result))),
+      written.map((result) => describeFailure(result.id, writeError(result), revOf(result))),
     );
     return;
   }
@@ -61,15 +70,24 @@ async function bulkWrite(x: Exchange, database: Database): Promise<void> {
   );
 }
 
-function describeFailure(id: string, failure: unknown): object {
+function lacksRevision(doc: PouchDoc): boolean {
+  const isLocal = doc._id.startsWith('_local/');
+  return !isLocal && doc._rev === undefined && doc['_revisions'] === undefined;
+}
+
+function revOf(result: PouchWrite): { rev?: string } {
+  return result.rev === undefined ? {} : { rev: result.rev };
+}
+
+function describeFailure(id: string, failure: unknown, rev: { rev?: string } = {}): object {
   const answer = describeError(failure);
   if (answer === undefined) throw failure;
-  return { id, error: answer.error, reason: answer.reason };
+  return { id, ...rev, error: answer.error, reason: answer.reason };
 }
 
 async function bulkRead(x: Exchange, database: Database): Promise<void> {
   const { docs } = await readPostedObject(x);
-  if (!Array.isArray(docs)) throw badRequest('POST body must include `docs` parameter.');
+  if (!Array.isArray(docs)) throw badRequest("Missing JSON list of 'docs'.");
   const p = queryOf(x);
   const options = {
     revs: p.flag('revs') === true,
@@ -96,12 +114,15 @@ async function readWanted(
     id,
     docs: [{ error: { id, rev: rev ?? 'undefined', error, reason } }],
   });
+  if (id === undefined) {
+    const error = { id: null, rev: null, error: 'bad_request', reason: 'document id missed' };
+    return { id: null, docs: [{ error }] };
+  }
   if (typeof id !== 'string') return failed('illegal_docid', 'Document id must be a string');
   try {
     if (rev === undefined) {
-      // Without a revision CouchDB gives the winner, deleted or not.
-      const [leaf] = await leaves(database, id, options);
-      return { id, docs: leaf === undefined ? [] : [{ ok: presentDoc(leaf) }] };
+      const found = await leaves(database, id, options);
+      return { id, docs: found.map((doc) => ({ ok: presentDoc(doc) })) };
     }
     const doc = await database.pouch.get(id, { rev: checkRevision(String(rev)), ...options });
     return { id, docs: [{ ok: presentDoc(doc) }] };
@@ -113,6 +134,7 @@ async function readWanted(
   }
 }
 
+/** Without a revision CouchDB gives every leaf, the deleted ones too, the winner first. */
 async function leaves(
   database: Database,
   id: string,
@@ -121,7 +143,9 @@ async function leaves(
   await database.catalog.update();
   const entry = database.catalog.find(id);
   if (entry === undefined) throw { status: 404, name: 'not_found', reason: 'missing' };
-  return [await database.pouch.get(id, { ...options, rev: entry.rev })];
+  const found = await database.pouch.get(id, { ...options, open_revs: 'all' });
+  const docs = found.flatMap(({ ok }) => ok ?? []);
+  return docs.sort((a, b) => Number(b._rev === entry.rev) - Number(a._rev === entry.rev));
 }
 
 async function readRevisionRequest(x: Exchange): Promise<Record<string, string[]>> {
@@ -142,20 +166,4 @@ async function missingRevisions(x: Exchange, database: Database): Promise<void> 
   const diff = await database.pouch.revsDiff(await readRevisionRequest(x));
   const missing = Object.entries(diff).map(([id, { missing: revs }]) => [id, revs]);
   sendJson(x, 200, { missing_revs: Object.fromEntries(missing) });
-}
-
-async function purge(x: Exchange, database: Database): Promise<void> {
-  const request = await readRevisionRequest(x);
-  const purged: Record<string, string[]> = {};
-  for (const [id, revs] of Object.entries(request)) {
-    purged[id] = [];
-    for (const rev of revs) {
-      const isPurged = await database.pouch.purge(id, rev).then(
-        () => true,
-        () => false,
-      );
-      if (isPurged) purged[id]?.push(rev);
-    }
-  }
-  sendJson(x, 201, { purge_seq: null, purged });
 }

@@ -1,15 +1,18 @@
 import { isJsonObject } from '../core/json.js';
 import type { Database } from './database.js';
-import { readDesign } from './design.js';
+import { createMapper, readDesign } from './design.js';
+import { DesignCode, readModules } from './design-code.js';
 import { badRequest, couchError, notFound } from './errors.js';
 import { type Exchange, readPostedObject } from './exchange.js';
+import { createMatcher } from './pattern-limit.js';
 import type { PouchChange } from './pouch.js';
 import type { Parameters } from './query.js';
-import { compileSelector } from './selector.js';
-import { ViewSandbox } from './view-sandbox.js';
+import type { UserFunction } from './user-code-messages.js';
 
 /** Picks the changes of a batch that a feed is to show. */
-export type ChangesFilter = (changes: readonly PouchChange[]) => readonly PouchChange[];
+export type ChangesFilter = (
+  changes: readonly PouchChange[],
+) => readonly PouchChange[] | Promise<readonly PouchChange[]>;
 
 /** The filter a request asks for; CouchDB's refusals for one that cannot be made. */
 export async function readChangesFilter(
@@ -46,8 +49,11 @@ function byIds(ids: unknown): ChangesFilter {
 function bySelector(selector: unknown): ChangesFilter {
   if (selector === undefined) throw badRequest('Selector must be specified in POST payload');
   if (!isJsonObject(selector)) throw badRequest('Selector error: expected a JSON object');
-  const matches = compileSelector(selector);
-  return (changes) => changes.filter(({ doc }) => doc !== undefined && matches(doc));
+  const match = createMatcher(selector);
+  return (changes) => {
+    const matched = match(changes.map(({ doc }) => doc));
+    return changes.filter((_, n) => matched[n]);
+  };
 }
 
 async function byView(database: Database, path: string): Promise<ChangesFilter> {
@@ -55,10 +61,10 @@ async function byView(database: Database, path: string): Promise<ChangesFilter> 
   const design = readDesign(await database.pouch.get(`_design/${ddoc}`));
   const definition = design.views.find(({ name }) => name === view);
   if (definition === undefined) throw notFound('missing json key: views');
-  const sandbox = new ViewSandbox();
-  sandbox.addMap(definition.name, String(definition.map));
-  return (changes) => {
-    const emitted = sandbox.map(changes.map(({ doc }) => doc ?? {}));
+  const only = { ...design, views: [{ ...definition, reduce: undefined }] };
+  const mapper = createMapper(only, database.owner, database.pool);
+  return async (changes) => {
+    const emitted = await mapper.map(changes.map(({ doc, id }) => doc ?? { _id: id }));
     return changes.filter((_, n) => (emitted[n]?.[0]?.length ?? 0) > 0);
   };
 }
@@ -68,18 +74,21 @@ async function byFunction(x: Exchange, database: Database, path: string): Promis
     path,
     '`filter` parameter must be of the form `designname/filtername`',
   );
-  const { filters } = await database.pouch.get(`_design/${ddoc}`);
+  const design = await database.pouch.get(`_design/${ddoc}`);
+  const { filters } = design;
   if (!isJsonObject(filters)) throw notFound('missing json key: filters');
   const source = filters[name];
   if (typeof source !== 'string') throw notFound(`missing json key: ${name}`);
-  const sandbox = new ViewSandbox();
-  sandbox.addFilter(source);
-  const request = { method: x.req.method, query: Object.fromEntries(x.query) };
-  return (changes) => {
-    const passed = sandbox.filter(
-      changes.map(({ doc }) => doc ?? {}),
-      request,
-    );
+  const functions: readonly UserFunction[] = [
+    { kind: 'filter', name, source, what: `filter function '${name}'` },
+  ];
+  const modules = readModules(design, functions);
+  const code = new DesignCode(database.pool, database.owner, { functions, modules });
+  const userCtx = { db: database.name, name: x.user ?? null, roles: x.roles };
+  const request = { method: x.req.method, query: Object.fromEntries(x.query), userCtx };
+  return async (changes) => {
+    const docs = changes.map(({ doc, id }) => doc ?? { _id: id });
+    const passed = await code.filter(name, docs, request);
     return changes.filter((_, n) => passed[n]);
   };
 }

@@ -38,7 +38,12 @@ interface Cursor {
 export function changesRoutes(withDatabase: WithDatabase): readonly Route[] {
   const changes = withDatabase(sendChanges);
   return [
-    { path: '/:db/_changes', methods: { GET: changes, POST: changes }, allow: 'GET,HEAD,POST' },
+    {
+      path: '/:db/_changes',
+      access: 'member',
+      methods: { GET: changes, POST: changes },
+      allow: 'GET,HEAD,POST',
+    },
   ];
 }
 
@@ -59,8 +64,7 @@ async function readFeed(x: Exchange, database: Database, p: Parameters): Promise
     database,
     kind,
     filter: await readChangesFilter(x, database, p),
-    // CouchDB treats a limit of 0 as 1.
-    limit: limit === 0 ? 1 : limit,
+    limit,
     includeDocs: p.flag('include_docs') ?? false,
     attachments: p.flag('attachments') ?? false,
     conflicts: p.flag('conflicts') ?? false,
@@ -78,7 +82,9 @@ function readHeartbeat(p: Parameters): number | undefined {
   if (text === 'true') return DEFAULT_TIMEOUT_MS;
   const ms = Number(text);
   if (!Number.isInteger(ms) || ms <= 0) {
-    throw badRequest('The heartbeat value should be a positive integer (in milliseconds).');
+    throw badRequest(
+      'Invalid heartbeat value. Expecting a positive integer value (in milliseconds).',
+    );
   }
   return ms;
 }
@@ -103,7 +109,7 @@ async function* readChanges(feed: Feed, cursor: Cursor): AsyncGenerator<PouchCha
       style: feed.style,
       return_docs: true,
     });
-    for (const change of feed.filter(results)) {
+    for (const change of await feed.filter(results)) {
       cursor.seq = change.seq;
       cursor.left -= 1;
       yield change;
@@ -119,10 +125,21 @@ function present(feed: Feed, change: PouchChange): string {
   return JSON.stringify({
     seq: feed.database.formatSeq(seq),
     id,
-    changes,
+    changes: doc === undefined ? changes : winnerFirst(changes, doc._rev),
     ...(deleted === true ? { deleted } : {}),
     ...(feed.includeDocs ? { doc: doc === undefined ? null : presentDoc(doc) } : {}),
   });
+}
+
+/** CouchDB's order of leaves, which PouchDB does not keep: some clients take the first one only. */
+function winnerFirst(changes: PouchChange['changes'], winner: string | undefined): object[] {
+  const generation = (rev: string): number => Number.parseInt(rev, 10);
+  return [...changes].sort(
+    (a, b) =>
+      Number(b.rev === winner) - Number(a.rev === winner) ||
+      generation(b.rev) - generation(a.rev) ||
+      (a.rev < b.rev ? 1 : -1),
+  );
 }
 
 /** `normal` and `longpoll`: one JSON value; the latter waits for the first change. */

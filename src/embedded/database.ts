@@ -3,7 +3,19 @@ import { Catalog } from './catalog.js';
 import type { StoredDatabase } from './disk.js';
 import { badRequest } from './errors.js';
 import type { PouchDatabase, PouchDoc, PouchWrite } from './pouch.js';
+import type { UserCodePool } from './user-code-pool.js';
+import { STORE_ITSELF, type UserContext } from './user-context.js';
 import { ViewIndexes } from './view-indexes.js';
+import { WriteGuard } from './write-guard.js';
+
+/** What a database needs of those who hold it open. */
+export interface DatabaseSurroundings {
+  readonly pool: UserCodePool;
+  /** The security object as it is now. */
+  readonly security: () => Readonly<Record<string, unknown>>;
+  /** Called after every write. */
+  readonly onWrite: () => void;
+}
 
 /** One open database: its documents, what is indexed of them, and who waits for writes. */
 export class Database {
@@ -11,30 +23,52 @@ export class Database {
   readonly pouch: PouchDatabase;
   readonly catalog: Catalog;
   readonly views: ViewIndexes;
+  readonly pool: UserCodePool;
   /** Aborted when the database is deleted or closed: feeds end. */
   readonly gone = new AbortController();
   readonly #written = new EventEmitter().setMaxListeners(0);
   readonly #onWrite: () => void;
+  readonly #guard: WriteGuard;
   #writes = 0;
   #localWrites: Promise<unknown> = Promise.resolve();
 
-  constructor(stored: StoredDatabase, pouch: PouchDatabase, onWrite: () => void) {
+  constructor(stored: StoredDatabase, pouch: PouchDatabase, around: DatabaseSurroundings) {
+    const { pool, security, onWrite } = around;
     this.stored = stored;
     this.pouch = pouch;
+    this.pool = pool;
     this.catalog = new Catalog(pouch);
-    this.views = new ViewIndexes(pouch);
+    this.views = new ViewIndexes(pouch, this.owner, pool);
     this.#onWrite = onWrite;
+    this.#guard = new WriteGuard({ name: this.name, owner: this.owner, pouch, pool, security });
+  }
+
+  /** Keeps what functions leave behind apart from other databases, also from one of this name. */
+  get owner(): string {
+    return this.stored.meta.incarnation;
   }
 
   get name(): string {
     return this.stored.meta.name;
   }
 
-  /** Writes documents; with `newEdits` false the given revisions are stored as they are. */
-  async write(docs: readonly PouchDoc[], newEdits: boolean): Promise<readonly PouchWrite[]> {
-    const results = await this.pouch.bulkDocs([...docs], { new_edits: newEdits });
+  /**
+   * Writes documents, as far as the rules of the database let the user; with `newEdits` false the
+   * given revisions are stored as they are.
+   */
+  async write(
+    docs: readonly PouchDoc[],
+    newEdits: boolean,
+    user: UserContext = STORE_ITSELF,
+  ): Promise<readonly PouchWrite[]> {
+    const results = await this.#guard.write(docs, newEdits, user);
     this.announceWrite();
     return results;
+  }
+
+  /** Reads the validation functions anew, after design documents went without a write. */
+  forgetRules(): void {
+    this.#guard.forget();
   }
 
   /** Wakes the feeds; for writes that did not go through {@link write}. */

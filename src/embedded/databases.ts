@@ -1,9 +1,14 @@
 import { EventEmitter } from 'node:events';
-import { join } from 'node:path';
 import { Database } from './database.js';
-import { DatabaseFolders, type DatabaseMeta, type StoredDatabase } from './disk.js';
+import {
+  DatabaseFolders,
+  type DatabaseMeta,
+  documentsFolder,
+  type StoredDatabase,
+} from './disk.js';
 import { couchError, noDatabase } from './errors.js';
 import { openPouch } from './pouch.js';
+import type { UserCodePool } from './user-code-pool.js';
 
 /** Databases held open; each costs a few files and its indexes. Busy ones are never closed. */
 const MAX_OPEN = 128;
@@ -29,6 +34,7 @@ export interface DatabaseEvent {
 /** All databases of a data folder: which there are, and those that are open. */
 export class Databases {
   readonly #folders: DatabaseFolders;
+  readonly #pool: UserCodePool;
   readonly #stored = new Map<string, StoredDatabase>();
   /** In order of last use. */
   readonly #open = new Map<string, OpenEntry>();
@@ -36,8 +42,9 @@ export class Databases {
   readonly #busy = new Map<string, Promise<unknown>>();
   readonly events = new EventEmitter<{ change: [DatabaseEvent] }>().setMaxListeners(0);
 
-  constructor(dataDir: string) {
+  constructor(dataDir: string, pool: UserCodePool) {
     this.#folders = new DatabaseFolders(dataDir);
+    this.#pool = pool;
   }
 
   async load(): Promise<void> {
@@ -137,9 +144,11 @@ export class Databases {
 
   async #openStored(stored: StoredDatabase): Promise<Database> {
     const { name, revsLimit } = stored.meta;
-    const pouch = await openPouch(join(stored.folder, 'documents'), revsLimit);
-    return new Database(stored, pouch, () => {
-      this.events.emit('change', { name, type: 'updated' });
+    const pouch = await openPouch(documentsFolder(stored), revsLimit);
+    return new Database(stored, pouch, {
+      pool: this.#pool,
+      security: () => this.#stored.get(name)?.meta.security ?? stored.meta.security,
+      onWrite: () => this.events.emit('change', { name, type: 'updated' }),
     });
   }
 

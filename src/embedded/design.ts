@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject } from '../core/json.js';
+import { DesignCode, readModules } from './design-code.js';
 import { couchError } from './errors.js';
 import { readField } from './field-path.js';
-import { compileSelector, type Selector } from './selector.js';
+import { createMatcher, type Matcher } from './pattern-limit.js';
+import type { UserFunction } from './user-code-messages.js';
+import type { UserCodePool } from './user-code-pool.js';
 import type { RowMapper } from './view-group.js';
 import { BUILT_IN_REDUCES } from './view-reduce.js';
-import { ViewSandbox } from './view-sandbox.js';
 
 export interface ViewDefinition {
   readonly name: string;
@@ -18,6 +20,8 @@ export interface Design {
   readonly id: string;
   readonly language: string;
   readonly views: readonly ViewDefinition[];
+  /** Texts that its functions may `require`. */
+  readonly modules: readonly (readonly [string, string])[];
   /** Equal for design documents whose views emit the same, which then share one index. */
   readonly signature: string;
 }
@@ -30,11 +34,13 @@ export function readDesign(doc: Readonly<Record<string, unknown>>): Design {
     .filter(([name]) => name !== 'lib')
     .map(([name, view]) => toDefinition(name, view))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const text = JSON.stringify([language, definitions]);
+  const modules = readModules(doc, viewFunctions(definitions));
+  const text = JSON.stringify([language, definitions, ...(modules.length > 0 ? [modules] : [])]);
   return {
     id: String(doc['_id']),
     language,
     views: definitions,
+    modules,
     signature: createHash('md5').update(text).digest('hex'),
   };
 }
@@ -45,19 +51,40 @@ function toDefinition(name: string, view: unknown): ViewDefinition {
   return { name, map, reduce: typeof reduce === 'string' && reduce !== '' ? reduce : undefined };
 }
 
+function viewFunctions(views: readonly ViewDefinition[]): readonly UserFunction[] {
+  return views.flatMap(({ name, map, reduce }): readonly UserFunction[] => {
+    const mapped: UserFunction = {
+      kind: 'map',
+      name,
+      source: String(map),
+      what: `map function in the '${name}' view`,
+    };
+    if (reduce === undefined || reduce.startsWith('_')) return [mapped];
+    const what = `reduce function in the '${name}' view`;
+    return [mapped, { kind: 'reduce', name, source: reduce, what }];
+  });
+}
+
 /**
  * Refuses a design document that CouchDB would refuse: wrong shapes (`invalid_design_doc`) and
- * functions that do not compile (`compilation_error`).
+ * functions of views that do not compile (`compilation_error`).
  */
-export function checkDesign(doc: Readonly<Record<string, unknown>>): void {
-  const views = doc['views'];
+export async function checkDesign(
+  doc: Readonly<Record<string, unknown>>,
+  pool: UserCodePool,
+): Promise<void> {
+  const { validate_doc_update: validate, views } = doc;
+  if (validate !== undefined && typeof validate !== 'string') {
+    throw invalid('`validate_doc_update` field must have string type');
+  }
   if (views === undefined) return;
   if (!isJsonObject(views)) throw invalid('`views` field must have object type');
   for (const [name, view] of Object.entries(views)) {
     if (name !== 'lib') checkView(name, view, doc['language'] === 'query');
   }
   const design = readDesign(doc);
-  if (design.language === 'javascript') loadSandbox(design);
+  if (design.language !== 'javascript') return;
+  await codeOfViews(design, design.id, pool).check();
 }
 
 const invalid = (reason: string) => couchError(400, 'invalid_design_doc', reason);
@@ -79,32 +106,28 @@ function checkView(name: string, view: unknown, isMango: boolean): void {
   }
 }
 
-function loadSandbox(design: Design): ViewSandbox {
-  const sandbox = new ViewSandbox();
-  for (const { name, map, reduce } of design.views) {
-    sandbox.addMap(name, String(map));
-    if (reduce !== undefined && !reduce.startsWith('_')) sandbox.addReduce(name, reduce);
-  }
-  return sandbox;
+function codeOfViews(design: Design, owner: string, pool: UserCodePool): DesignCode {
+  const { modules, views } = design;
+  return new DesignCode(pool, owner, { functions: viewFunctions(views), modules });
 }
 
-/** What runs a design document's maps and reduces. */
-export function createMapper(design: Design): RowMapper {
+/** What runs a design document's maps and reduces for the database that is the owner. */
+export function createMapper(design: Design, owner: string, pool: UserCodePool): RowMapper {
   if (design.language === 'query') return createMangoMapper(design);
   if (design.language !== 'javascript') {
     throw couchError(500, 'unknown_query_language', design.language);
   }
-  const sandbox = loadSandbox(design);
+  const code = codeOfViews(design, owner, pool);
   return {
-    map: (docs) => sandbox.map(docs),
-    reduce: (view, keys, values) => sandbox.reduce(view, keys, values),
+    map: (docs) => code.map(docs),
+    reduce: (view, groups) => code.reduce(view, groups),
   };
 }
 
 /** The map part of a mango index as CouchDB stores it. */
 export function readMangoMap(map: unknown): {
   fields: readonly (readonly [string, 'asc' | 'desc'])[];
-  partial: Selector | undefined;
+  partial: Matcher | undefined;
 } {
   const source = isJsonObject(map) ? map : {};
   const fields = isJsonObject(source['fields']) ? Object.entries(source['fields']) : [];
@@ -112,7 +135,7 @@ export function readMangoMap(map: unknown): {
   const isFilter = isJsonObject(partial) && Object.keys(partial).length > 0;
   return {
     fields: fields.map(([name, order]) => [name, order === 'desc' ? 'desc' : 'asc']),
-    partial: isFilter ? compileSelector(partial) : undefined,
+    partial: isFilter ? createMatcher(partial) : undefined,
   };
 }
 
@@ -120,14 +143,16 @@ export function readMangoMap(map: unknown): {
 function createMangoMapper(design: Design): RowMapper {
   const indexes = design.views.map(({ map }) => readMangoMap(map));
   return {
-    map: (docs) =>
-      docs.map((doc) =>
-        indexes.map(({ fields, partial }) => {
+    map: async (docs) => {
+      const passed = indexes.map(({ partial }) => partial?.(docs));
+      return docs.map((doc, n) =>
+        indexes.map(({ fields }, i) => {
           const key = fields.map(([name]) => readField(doc, name));
-          const isIndexed = !key.includes(undefined) && (partial === undefined || partial(doc));
+          const isIndexed = !key.includes(undefined) && passed[i]?.[n] !== false;
           return isIndexed ? [[key, null] as const] : [];
         }),
-      ),
-    reduce: () => null,
+      );
+    },
+    reduce: async (_view, groups) => groups.map(() => null),
   };
 }

@@ -16,11 +16,18 @@ export interface DatabaseMeta {
   readonly createdAtS: number;
   readonly security: Readonly<Record<string, unknown>>;
   readonly revsLimit: number;
+  /** Kept for those who set it: nothing is purged here. */
+  readonly purgedInfosLimit?: number;
 }
 
 export interface StoredDatabase {
   readonly folder: string;
   readonly meta: DatabaseMeta;
+}
+
+/** Where the leveldb of a database's documents is. */
+export function documentsFolder(stored: StoredDatabase): string {
+  return join(stored.folder, 'documents');
 }
 
 /**

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { isJsonObject } from '../core/json.js';
 import { checkAttachments } from './attachment-check.js';
-import { checkDesign } from './design.js';
 import { checkRevision } from './document-read.js';
 import { badRequest, couchError } from './errors.js';
 import type { PouchDoc } from './pouch.js';
@@ -51,7 +50,6 @@ export function prepareDocument(body: unknown, id?: string): PouchDoc {
     doc[name] = value;
   }
   checkMembers(doc);
-  if (given.startsWith('_design/') && doc._deleted !== true) checkDesign(doc);
   return doc;
 }
 

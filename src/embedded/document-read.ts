@@ -58,8 +58,20 @@ async function readDocument(database: Database, id: string, p: Parameters): Prom
     latest: p.flag('latest') === true,
     attachments: p.flag('attachments') === true,
   });
+  if (p.flag('local_seq') === true) doc['_local_seq'] = await findSeq(database, id);
   if (meta || p.flag('deleted_conflicts') === true) await addDeletedConflicts(database, doc);
   return doc;
+}
+
+/** At which seq the document changed last. */
+async function findSeq(database: Database, id: string): Promise<number> {
+  await database.catalog.update();
+  const { results } = await database.pouch.changes({
+    since: 0,
+    doc_ids: [id],
+    return_docs: true,
+  });
+  return results.at(-1)?.seq ?? 0;
 }
 
 /** Leaves that are deleted and not the winner; PouchDB's get does not tell them. */

@@ -7,12 +7,14 @@ import { type Exchange, param, queryOf, readPostedObject, sendJson } from './exc
 import { readDocumentBody } from './multipart.js';
 import type { PouchDoc, PouchWrite } from './pouch.js';
 import type { Route } from './router.js';
+import { callerOf, type UserContext } from './user-context.js';
 import type { WithDatabase } from './with-database.js';
 
 /** Single documents: plain, `_design/` and `_local/` ones. */
 export function documentRoutes(withDatabase: WithDatabase): readonly Route[] {
   const routeFor = (path: string, idOf: (x: Exchange) => string): Route => ({
     path,
+    access: 'member',
     methods: {
       DELETE: withDatabase((x, database) => removeDocument(x, database, idOf(x))),
       GET: withDatabase((x, database) => getDocument(x, database, idOf(x))),
@@ -31,7 +33,7 @@ export function documentRoutes(withDatabase: WithDatabase): readonly Route[] {
 /** `POST /db`: a document whose id the store may choose. */
 export async function postDocument(x: Exchange, database: Database): Promise<void> {
   const doc = prepareDocument(await readPostedObject(x));
-  const written = await writeOne(database, doc, true);
+  const written = await writeOne(database, doc, true, callerOf(x));
   sendJson(x, 201, { ok: true, ...written }, { location: location(x, database, doc._id) });
 }
 
@@ -45,11 +47,13 @@ async function putDocument(x: Exchange, database: Database, id: string): Promise
   const p = queryOf(x);
   const newEdits = p.flag('new_edits') ?? true;
   const doc = withRevision(x, prepareDocument(await readDocumentBody(x), id));
-  const written = await writeOne(database, doc, newEdits);
+  const written = await writeOne(database, doc, newEdits, callerOf(x));
   const isLater = p.text('batch') === 'ok';
+  // CouchDB speaks of a tombstone as of a deletion, whatever the method was.
+  const done = doc._deleted === true ? 200 : 201;
   sendJson(
     x,
-    isLater ? 202 : 201,
+    isLater ? 202 : done,
     { ok: true, ...written },
     { etag: `"${written.rev}"`, location: location(x, database, id) },
   );
@@ -60,7 +64,7 @@ async function removeDocument(x: Exchange, database: Database, id: string): Prom
   const doc = withRevision(x, { _id: id, _deleted: true });
   // Asked first because CouchDB says 404 of a document that is not there, whatever the revision.
   await database.pouch.get(id);
-  const written = await writeOne(database, doc, true);
+  const written = await writeOne(database, doc, true, callerOf(x));
   sendJson(x, 200, { ok: true, ...written }, { etag: `"${written.rev}"` });
 }
 
@@ -81,7 +85,7 @@ async function copyDocument(x: Exchange, database: Database, id: string): Promis
     { ...content, ...(targetRev === null ? {} : { _rev: targetRev }) },
     decodeURIComponent(target),
   );
-  const written = await writeOne(database, doc, true);
+  const written = await writeOne(database, doc, true, callerOf(x));
   sendJson(x, 201, { ok: true, ...written }, { etag: `"${written.rev}"` });
 }
 
@@ -105,9 +109,10 @@ export async function writeOne(
   database: Database,
   doc: PouchDoc,
   newEdits: boolean,
+  user: UserContext,
 ): Promise<{ id: string; rev: string }> {
   if (doc._id.startsWith('_local/')) return database.writeLocal(doc);
-  const [result] = await database.write([await fillStubs(database, doc)], newEdits);
+  const [result] = await database.write([await fillStubs(database, doc)], newEdits, user);
   if (result === undefined) return { id: doc._id, rev: String(doc._rev) };
   if (result.error !== undefined) throw writeError(result);
   return { id: result.id, rev: result.rev };
@@ -115,6 +120,7 @@ export async function writeOne(
 
 /** PouchDB's refusal of one document as the error it is in CouchDB. */
 export function writeError(result: PouchWrite): Error {
+  if (result.error !== undefined && result.refusal !== undefined) return result.refusal;
   const answer = describePouchError(result);
   if (answer !== undefined) return couchError(answer.status, answer.error, answer.reason);
   return new Error('PouchDB refused a write without saying why', { cause: result });

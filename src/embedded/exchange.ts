@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
 import { isJsonObject, JsonError, type JsonObject, parseJson } from '../core/json.js';
 import { badRequest, couchError } from './errors.js';
 import { Parameters } from './query.js';
@@ -18,8 +20,10 @@ export interface Exchange {
   readonly query: URLSearchParams;
   /** What the route's pattern named. */
   readonly params: Readonly<Record<string, string>>;
-  /** The admin's name, or undefined for an anonymous caller. */
+  /** The caller's name, or undefined for an anonymous one. */
   readonly user: string | undefined;
+  /** The caller's roles; a server admin has `_admin`. */
+  readonly roles: readonly string[];
   /** How the caller signed in, in CouchDB's words. */
   readonly authenticated: 'default' | 'cookie' | undefined;
   /** Aborted when the client goes away. */
@@ -42,7 +46,7 @@ export function queryOf(x: Exchange): Parameters {
 export async function readBody(x: Exchange): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of x.req as AsyncIterable<Buffer>) {
+  for await (const chunk of decoded(x.req)) {
     size += chunk.length;
     if (size > MAX_BODY_BYTES) {
       throw couchError(413, 'too_large', 'the request entity is too large', {
@@ -52,6 +56,28 @@ export async function readBody(x: Exchange): Promise<Buffer> {
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+/** Backup tools send their documents compressed; the limit is for what comes out of it. */
+function decoded(req: IncomingMessage): AsyncIterable<Buffer> {
+  const encoding = req.headers['content-encoding'] ?? 'identity';
+  if (encoding === 'identity') return req;
+  if (encoding !== 'gzip') {
+    throw couchError(415, 'bad_content_type', `${encoding} is not a supported content encoding.`);
+  }
+  return inflated(req);
+}
+
+async function* inflated(req: IncomingMessage): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip();
+  // The reader below is told of every fault; the pipeline only has to end both streams.
+  pipeline(req, gunzip).catch(() => undefined);
+  try {
+    yield* gunzip as AsyncIterable<Buffer>;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code?.startsWith('Z_') !== true) throw error;
+    throw badRequest('the request body is not gzip');
+  }
 }
 
 /** The body as JSON; CouchDB says the same of text that is no JSON and of no body at all. */
@@ -112,11 +138,13 @@ export class AnswerStream {
 
   constructor(x: Exchange, headers: Readonly<Record<string, string>> = {}) {
     this.#x = x;
-    x.res.writeHead(200, {
+    // Sent with the first chunk, so that what fails before it can still be answered as an error.
+    const all = {
       'cache-control': 'must-revalidate',
       'content-type': 'application/json',
       ...headers,
-    });
+    };
+    for (const [name, value] of Object.entries(all)) x.res.setHeader(name, value);
   }
 
   async write(text: string): Promise<void> {

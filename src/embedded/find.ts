@@ -14,18 +14,23 @@ import {
   type SortFields,
 } from './mango-index.js';
 import { type MangoPlan, planQuery } from './mango-plan.js';
+import { createMatcher, type Matcher } from './pattern-limit.js';
 import type { PouchDoc } from './pouch.js';
 import type { Route } from './router.js';
-import { compileSelector, type Selector } from './selector.js';
 import type { SortedRows } from './sorted-rows.js';
 import type { WithDatabase } from './with-database.js';
 
 const DEFAULT_LIMIT = 25;
 const DOCUMENT_BATCH = 100;
 
+const KNOWN_KEYS: ReadonlySet<string> = new Set([
+  ...['selector', 'limit', 'skip', 'sort', 'fields', 'use_index', 'bookmark', 'conflicts'],
+  ...['execution_stats', 'partition', 'r', 'stale', 'update', 'stable', 'allow_fallback'],
+]);
+
 interface FindQuery {
   readonly selector: JsonObject;
-  readonly matches: Selector;
+  readonly match: Matcher;
   readonly limit: number;
   readonly skip: number;
   readonly sort: SortFields;
@@ -45,8 +50,8 @@ interface Position {
 /** Mango: queries, their plans, and the indexes they use. */
 export function findRoutes(withDatabase: WithDatabase): readonly Route[] {
   return [
-    { path: '/:db/_find', methods: { POST: withDatabase(find) } },
-    { path: '/:db/_explain', methods: { POST: withDatabase(explain) } },
+    { path: '/:db/_find', access: 'member', methods: { POST: withDatabase(find) } },
+    { path: '/:db/_explain', access: 'member', methods: { POST: withDatabase(explain) } },
     ...mangoIndexRoutes(withDatabase),
   ];
 }
@@ -55,10 +60,14 @@ async function readFindQuery(x: Exchange): Promise<FindQuery> {
   const body = await readPostedObject(x);
   const selector = body['selector'];
   if (selector === undefined) throw missingKey('selector');
-  const matches = compileSelector(selector);
+  const unknown = Object.keys(body).find((key) => !KNOWN_KEYS.has(key));
+  if (unknown !== undefined) {
+    throw couchError(400, 'invalid_key', `Invalid key ${unknown} for this request.`);
+  }
+  const match = createMatcher(selector);
   return {
     selector: isJsonObject(selector) ? selector : {},
-    matches,
+    match,
     limit: readCount(body['limit'], DEFAULT_LIMIT),
     skip: readCount(body['skip'], 0),
     sort: readSortFields(body['sort'] ?? []),
@@ -83,7 +92,9 @@ function readCount(value: unknown, fallback: number): number {
 function readNames(value: unknown, name: string): readonly string[] {
   if (value === undefined || value === 'all_fields') return [];
   if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value;
-  throw couchError(400, `invalid_${name}_json`, `${name} must be an array of strings`);
+  const title = `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`;
+  const shown = JSON.stringify(value);
+  throw couchError(400, `invalid_${name}`, `${title} must be an array of strings, not: ${shown}`);
 }
 
 function readUseIndex(value: unknown): readonly string[] {
@@ -125,10 +136,11 @@ async function find(x: Exchange, database: Database): Promise<void> {
       conflicts: q.conflicts,
       attachments: false,
     });
+    const matched = q.match(docs);
     for (const [n, position] of batch.entries()) {
       const doc = docs[n];
       examined += 1;
-      if (returned >= q.limit || doc === undefined || !q.matches(doc)) continue;
+      if (returned >= q.limit || doc === undefined || !matched[n]) continue;
       if (skipped < q.skip) {
         skipped += 1;
         continue;

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { Server } from 'node:http';
@@ -6,15 +7,20 @@ import { join } from 'node:path';
 import { readNoted, removeRunning, writeRunning } from './credentials.js';
 import { Databases } from './databases.js';
 import { newDocumentId } from './document-check.js';
+import { Logins } from './logins.js';
 import type { StartMessage, StoreMessage } from './messages.js';
 import { openPouch, type PouchDatabase } from './pouch.js';
+import { createReplicator } from './replicator.js';
 import { createFront } from './server.js';
 import { createSessions } from './session.js';
+import { UserCodePool } from './user-code-pool.js';
 
 const HOST = '127.0.0.1';
 /** How long running requests may take to finish when the store stops. */
 const DRAIN_MS = 8000;
 const SWEEP_MS = 50;
+/** How long functions of design documents may take when the store stops. */
+const FUNCTIONS_MS = 700;
 
 interface RunningFront {
   readonly port: number;
@@ -30,24 +36,34 @@ async function start(options: StartMessage): Promise<RunningFront> {
   const { dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const system = await openSystem(dataDir);
-  const databases = new Databases(dataDir);
+  const pool = new UserCodePool();
+  const databases = new Databases(dataDir, pool);
   await databases.load();
   const stopping = new AbortController();
+  const { uuid, secret } = await readIdentity(system);
+  const replicator = createReplicator({ databases, uuid, admin: options, log });
   const server = createFront({
     databases,
-    sessions: createSessions(options),
-    uuid: await readUuid(system),
+    sessions: createSessions(new Logins(options, databases), secret),
+    uuid,
+    replication: replicator.routes,
     stopping: stopping.signal,
     log,
   });
   const port = await listen(server, options.port);
+  replicator.start(`http://${HOST}:${port}`);
   await writeRunning(dataDir, { url: `http://${HOST}:${port}`, port, pid: process.pid });
   return {
     port,
     stop: async () => {
+      await replicator.stop();
       stopping.abort();
+      // A function that runs away must not make the starter lose its patience with the store.
+      const hurry = setTimeout(() => pool.close(), FUNCTIONS_MS);
       await drain(server);
       await databases.close();
+      clearTimeout(hurry);
+      pool.close();
       await removeRunning(dataDir, process.pid);
       await system.close();
     },
@@ -68,12 +84,17 @@ async function openSystem(dataDir: string): Promise<PouchDatabase> {
   }
 }
 
-async function readUuid(system: PouchDatabase): Promise<string> {
+/** What stays the same over restarts: the id that `GET /` shows, and what signs cookies. */
+async function readIdentity(system: PouchDatabase): Promise<{ uuid: string; secret: string }> {
   const kept = await system.get('server').catch(() => undefined);
-  if (typeof kept?.['uuid'] === 'string') return kept['uuid'];
-  const uuid = newDocumentId();
-  await system.put({ _id: 'server', uuid });
-  return uuid;
+  const [uuid, secret] = [kept?.['uuid'], kept?.['secret']];
+  if (typeof uuid === 'string' && typeof secret === 'string') return { uuid, secret };
+  const made = {
+    uuid: typeof uuid === 'string' ? uuid : newDocumentId(),
+    secret: randomBytes(32).toString('hex'),
+  };
+  await system.put({ ...kept, _id: 'server', ...made });
+  return made;
 }
 
 async function listen(server: Server, port: number): Promise<number> {

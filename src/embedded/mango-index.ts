@@ -4,11 +4,12 @@ import type { Database } from './database.js';
 import { type Design, readDesign, readMangoMap } from './design.js';
 import { prepareDocument } from './document-check.js';
 import { writeError } from './documents.js';
-import { badRequest, couchError, isMissing, notFound } from './errors.js';
+import { badRequest, couchError, describeError, isMissing, notFound } from './errors.js';
 import { type Exchange, param, readPostedObject, sendJson } from './exchange.js';
 import type { PouchDoc } from './pouch.js';
 import type { Route } from './router.js';
 import { compileSelector } from './selector.js';
+import { callerOf, type UserContext } from './user-context.js';
 import type { WithDatabase } from './with-database.js';
 
 export type SortOrder = 'asc' | 'desc';
@@ -38,14 +39,22 @@ export function mangoIndexRoutes(withDatabase: WithDatabase): readonly Route[] {
   return [
     {
       path: '/:db/_index',
+      access: 'member',
       methods: { GET: withDatabase(listIndexes), POST: withDatabase(createIndex) },
     },
     {
+      path: '/:db/_index/_bulk_delete',
+      access: 'member',
+      methods: { POST: withDatabase(deleteMany) },
+    },
+    {
       path: '/:db/_index/_design/:ddoc/json/:name',
+      access: 'member',
       methods: { DELETE: remove((x) => param(x, 'ddoc')) },
     },
     {
       path: '/:db/_index/:ddoc/json/:name',
+      access: 'member',
       methods: { DELETE: remove((x) => param(x, 'ddoc').replace(/^_design\//, '')) },
     },
   ];
@@ -87,7 +96,12 @@ async function listIndexes(x: Exchange, database: Database): Promise<void> {
 
 /** Sort or index fields: names, or objects of one name and its order, all in one direction. */
 export function readSortFields(value: unknown): SortFields {
-  if (!Array.isArray(value)) throw couchError(400, 'invalid_sort_json', 'Sort must be an array');
+  if (!Array.isArray(value))
+    throw couchError(
+      400,
+      'invalid_sort_json',
+      `Sort must be an array of sort specs, not: ${JSON.stringify(value)}`,
+    );
   const fields = value.map((field): readonly [string, SortOrder] => {
     if (typeof field === 'string') return [field, 'asc'];
     const [entry, ...more] = isJsonObject(field) ? Object.entries(field) : [];
@@ -120,7 +134,7 @@ async function createIndex(x: Exchange, database: Database): Promise<void> {
   const isThere = views[name] !== undefined && jsonEquals(views[name], view as unknown as Json);
   if (!isThere) {
     const doc = { ...before, language: 'query', views: { ...views, [name]: view } };
-    await save(database, prepareDocument(doc, id));
+    await save(database, prepareDocument(doc, id), callerOf(x));
   }
   sendJson(x, 200, { result: isThere ? 'exists' : 'created', id, name });
 }
@@ -128,7 +142,7 @@ async function createIndex(x: Exchange, database: Database): Promise<void> {
 function readIndexView(body: JsonObject): JsonObject {
   const { index, type } = body;
   if (type !== undefined && type !== 'json') {
-    throw couchError(400, 'invalid_index_type', 'Only indexes of type "json" are supported.');
+    throw couchError(503, 'required index service unavailable', String(type));
   }
   if (!isJsonObject(index)) throw missingKey('index');
   if (index['fields'] === undefined) throw missingKey('fields');
@@ -163,11 +177,32 @@ async function deleteIndex(x: Exchange, database: Database, ddoc: string): Promi
   if (removed === undefined || doc['language'] !== 'query') throw notFound('missing');
   const isEmpty = Object.keys(rest).length === 0;
   const { _rev = '' } = doc;
-  await save(database, isEmpty ? { _id: id, _rev, _deleted: true } : { ...doc, views: rest });
+  const changed = isEmpty ? { _id: id, _rev, _deleted: true } : { ...doc, views: rest };
+  await save(database, changed, callerOf(x));
   sendJson(x, 200, { ok: true });
 }
 
-async function save(database: Database, doc: PouchDoc): Promise<void> {
-  const [result] = await database.write([doc], true);
+/** Deletes whole design documents of indexes, as CouchDB does here. */
+async function deleteMany(x: Exchange, database: Database): Promise<void> {
+  const { docids } = await readPostedObject(x);
+  if (!Array.isArray(docids)) throw missingKey('docids');
+  const success: object[] = [];
+  const fail: object[] = [];
+  for (const id of docids.map(String)) {
+    try {
+      const { _rev = '' } = await database.pouch.get(id);
+      await save(database, { _id: id, _rev, _deleted: true }, callerOf(x));
+      success.push({ id, ok: true });
+    } catch (error) {
+      const answer = describeError(error);
+      if (answer === undefined) throw error;
+      fail.push({ id, error: answer.error });
+    }
+  }
+  sendJson(x, 200, { success, fail });
+}
+
+async function save(database: Database, doc: PouchDoc, user: UserContext): Promise<void> {
+  const [result] = await database.write([doc], true, user);
   if (result?.error !== undefined) throw writeError(result);
 }

@@ -1,5 +1,6 @@
 import leveldb from 'pouchdb-adapter-leveldb';
 import PouchDB from 'pouchdb-core';
+import type { AppError } from '../core/errors.js';
 
 /** A document as PouchDB gives and takes it. */
 export interface PouchDoc {
@@ -31,6 +32,9 @@ export type PouchWrite =
       name: string;
       message: string;
       reason?: string;
+      rev?: string;
+      /** Set when it was not PouchDB that refused the document. */
+      refusal?: AppError;
     };
 
 export interface PouchChange {
@@ -68,8 +72,14 @@ export interface PouchDatabase {
     rows: PouchRow[];
     update_seq: number;
   }>;
+  allDocs(options: {
+    startkey: string;
+    endkey: string;
+    include_docs: true;
+  }): Promise<{ rows: (PouchRow & { doc?: PouchDoc })[] }>;
   changes(options: {
     since: number;
+    doc_ids?: string[];
     limit?: number;
     include_docs?: boolean;
     conflicts?: boolean;

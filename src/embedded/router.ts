@@ -1,15 +1,23 @@
 import { couchError } from './errors.js';
 import type { Exchange } from './exchange.js';
 
+/**
+ * Who may use a route: anybody, whoever has a login, those who may read the database, its admins,
+ * or server admins alone.
+ */
+export type Access = 'open' | 'user' | 'member' | 'databaseAdmin' | 'admin';
+
 export type Handler = (x: Exchange) => Promise<void>;
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'COPY';
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'COPY';
 
 /** A path and what its methods do. HEAD is GET without the body, which node:http leaves out. */
 export interface Route {
   /** `:name` takes one segment, `*name` (last) all that are left. */
   readonly path: string;
-  /** Anonymous callers may come; everything else needs the admin. */
+  /** Anonymous callers may come; short for the access of that name. */
   readonly open?: true;
+  /** Who may come, for all methods or each of them; server admins alone where nothing is said. */
+  readonly access?: Access | Readonly<Partial<Record<string, Access>>>;
   readonly methods: Readonly<Partial<Record<Method, Handler>>>;
   /** The methods in the words of CouchDB's 405, where they are not the table's own. */
   readonly allow?: string;

@@ -24,6 +24,8 @@ export interface RowQuery {
   readonly reduce: boolean | undefined;
   readonly group: boolean;
   readonly groupLevel: number | undefined;
+  /** A list of queries, which belongs to another path. */
+  readonly hasQueries: boolean;
 }
 
 /** The parameters of a GET, or those of a POST, where the body wins over the query string. */
@@ -49,6 +51,7 @@ export function parseRowQuery(p: Parameters, source: 'query' | 'body'): RowQuery
     startId: p.text('startkey_docid') ?? p.text('start_key_doc_id'),
     endId: p.text('endkey_docid') ?? p.text('end_key_doc_id'),
     keys,
+    hasQueries: source === 'body' && p.has('queries'),
     inclusiveEnd: p.flag('inclusive_end') ?? true,
     descending: p.flag('descending') ?? false,
     skip: p.count('skip') ?? 0,
@@ -68,7 +71,7 @@ export function parseRowQuery(p: Parameters, source: 'query' | 'body'): RowQuery
 /** The queries of a `/queries` request, each with its own parameters. */
 export async function readRowQueries(x: Exchange): Promise<readonly RowQuery[]> {
   const { queries } = await readPostedObject(x);
-  if (!Array.isArray(queries)) throw badRequest('`queries` member must be an array.');
+  if (!Array.isArray(queries)) throw badRequest('POST body must include `queries` parameter.');
   return queries.map((query) => {
     if (!isJsonObject(query)) throw badRequest('`queries` members must be objects.');
     return parseRowQuery(new Parameters(x.query, query), 'body');

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { checkAccess } from './access.js';
 import { allDocsRoutes } from './all-docs.js';
 import { attachmentRoutes } from './attachments.js';
 import { bulkRoutes } from './bulk.js';
@@ -8,19 +9,15 @@ import { databaseRoutes } from './database-routes.js';
 import type { Databases } from './databases.js';
 import { databaseUpdateRoutes } from './db-updates.js';
 import { documentRoutes } from './documents.js';
-import { couchError, describeError, notFound } from './errors.js';
+import { describeError, notFound } from './errors.js';
 import { type Exchange, sendJson } from './exchange.js';
+import { fauxtonRoutes } from './fauxton.js';
 import { findRoutes } from './find.js';
-import {
-  createRouter,
-  type FindRoute,
-  handlerFor,
-  type Route,
-  type RouteMatch,
-  splitPath,
-} from './router.js';
+import { createRouter, type FindRoute, handlerFor, type Route, splitPath } from './router.js';
 import { COUCHDB_VERSION, serverRoutes } from './server-routes.js';
 import type { Caller, Sessions } from './session.js';
+import { shardRoutes } from './shard-routes.js';
+import { unsupportedRoutes } from './unsupported-routes.js';
 import { viewRoutes } from './views.js';
 import { bindDatabases } from './with-database.js';
 
@@ -31,6 +28,8 @@ export interface FrontOptions {
   readonly sessions: Sessions;
   /** The server's own id, which `GET /` shows. */
   readonly uuid: string;
+  /** `_replicate` and what belongs to it. */
+  readonly replication: readonly Route[];
   /** Aborted when the store stops: feeds end, other requests finish. */
   readonly stopping: AbortSignal;
   /** Gets one line per failure that nobody foresaw. */
@@ -45,7 +44,11 @@ export function createFront(options: FrontOptions): Server {
     ...serverRoutes(databases, uuid),
     ...databaseUpdateRoutes(databases, randomBytes(16).toString('hex')),
     ...sessions.routes,
+    ...fauxtonRoutes(),
+    ...options.replication,
     ...databaseRoutes(databases, withDatabase),
+    ...shardRoutes(withDatabase),
+    ...unsupportedRoutes(withDatabase),
     ...allDocsRoutes(withDatabase),
     ...bulkRoutes(withDatabase),
     ...changesRoutes(withDatabase),
@@ -84,33 +87,33 @@ async function answer(
     query: new URLSearchParams(queryAt < 0 ? '' : url.slice(queryAt + 1)),
     params: {},
     user: undefined,
+    roles: [],
     authenticated: undefined,
     signal: left.signal,
     stopping: options.stopping,
   };
   try {
-    const caller = options.sessions.authenticate(req);
+    const caller = await options.sessions.authenticate(req);
+    if (caller.cookie !== undefined) res.setHeader('set-cookie', caller.cookie);
     const segments = splitPath(queryAt < 0 ? url : url.slice(0, queryAt));
-    await run(findRoute, { ...base, ...caller, segments }, caller);
+    await run(options, findRoute, { ...base, ...caller, segments }, caller);
   } catch (error) {
     fail(options, base, left.signal, error);
   }
 }
 
-async function run(findRoute: FindRoute, x: Exchange, caller: Caller): Promise<void> {
-  const match = findMatch(findRoute, x, caller);
-  const handler = handlerFor(match.route, x.req.method ?? 'GET');
-  await handler({ ...x, params: match.params });
-}
-
-/** Login comes before everything else, so that a stranger learns nothing of what is there. */
-function findMatch(findRoute: FindRoute, x: Exchange, caller: Caller): RouteMatch {
+async function run(
+  { databases }: FrontOptions,
+  findRoute: FindRoute,
+  x: Exchange,
+  caller: Caller,
+): Promise<void> {
+  const method = x.req.method ?? 'GET';
   const match = findRoute(x.segments);
-  if (caller.user === undefined && match?.route.open !== true) {
-    throw couchError(401, 'unauthorized', 'You are not a server admin.');
-  }
+  checkAccess(match, method, caller, databases);
   if (match === undefined) throw notFound('missing');
-  return match;
+  const handler = handlerFor(match.route, method);
+  await handler({ ...x, params: match.params });
 }
 
 function fail(options: FrontOptions, x: Exchange, left: AbortSignal, error: unknown): void {

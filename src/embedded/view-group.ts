@@ -1,4 +1,5 @@
 import { compareKeys } from './collation.js';
+import type { Emitted } from './design-code.js';
 import type { PouchChange, PouchDatabase, PouchDoc } from './pouch.js';
 import { SortedRows } from './sorted-rows.js';
 
@@ -13,12 +14,16 @@ export interface IndexRow {
   readonly emitted: number;
 }
 
+/** The rows that a reduce function makes one value of. */
+export interface ReduceInput {
+  readonly keys: readonly unknown[];
+  readonly values: readonly unknown[];
+}
+
 /** Runs the functions of a design document. */
 export interface RowMapper {
-  map(
-    docs: readonly PouchDoc[],
-  ): readonly (readonly (readonly (readonly [unknown, unknown])[])[])[];
-  reduce(view: string, keys: readonly unknown[], values: readonly unknown[]): unknown;
+  map(docs: readonly PouchDoc[]): Promise<readonly (readonly Emitted[])[]>;
+  reduce(view: string, groups: readonly ReduceInput[]): Promise<readonly unknown[]>;
 }
 
 type Rows = SortedRows<IndexRow>;
@@ -61,8 +66,8 @@ export class ViewGroup {
     return this.#views[this.#names.indexOf(view)];
   }
 
-  reduce(view: string, keys: readonly unknown[], values: readonly unknown[]): unknown {
-    return this.#mapper.reduce(view, keys, values);
+  reduce(view: string, groups: readonly ReduceInput[]): Promise<readonly unknown[]> {
+    return this.#mapper.reduce(view, groups);
   }
 
   async #catchUp(): Promise<void> {
@@ -75,14 +80,14 @@ export class ViewGroup {
         conflicts: true,
         return_docs: true,
       });
-      this.#apply(results.filter((change) => !change.id.startsWith('_design/')));
+      await this.#apply(results.filter((change) => !change.id.startsWith('_design/')));
       this.#seq = results.length === 0 ? target : last_seq;
     }
   }
 
-  #apply(changes: readonly PouchChange[]): void {
+  async #apply(changes: readonly PouchChange[]): Promise<void> {
     const live = changes.flatMap(({ doc, deleted }) => (doc && deleted !== true ? [doc] : []));
-    const emitted = live.length === 0 ? [] : this.#mapper.map(live);
+    const emitted = live.length === 0 ? [] : await this.#mapper.map(live);
     const removed = this.#views.map(() => new Set<IndexRow>());
     const added = this.#views.map((): IndexRow[] => []);
     for (const { id } of changes) {

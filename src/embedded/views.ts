@@ -2,7 +2,7 @@ import { compareIds, compareKeys } from './collation.js';
 import type { Database } from './database.js';
 import { readDesign } from './design.js';
 import { loadDocuments } from './document-read.js';
-import { notFound, queryError } from './errors.js';
+import { badRequest, notFound, queryError } from './errors.js';
 import { AnswerStream, type Exchange, param, sendJson } from './exchange.js';
 import type { Route } from './router.js';
 import {
@@ -20,6 +20,10 @@ import type { WithDatabase } from './with-database.js';
 
 /** Rows fetched together when their documents are asked for. */
 const DOCUMENT_BATCH = 100;
+/** Groups reduced together: each call of a reduce function goes to another process. */
+const GROUP_BATCH = 100;
+
+const NO_QUERIES = 'The `queries` parameter is no longer supported at this endpoint';
 
 interface OpenView {
   readonly database: Database;
@@ -33,6 +37,7 @@ interface OpenView {
 export function viewRoutes(withDatabase: WithDatabase): readonly Route[] {
   const query = withDatabase(async (x, database) => {
     const q = await readRowQuery(x);
+    if (q.hasQueries) throw badRequest(NO_QUERIES);
     const view = await openView(x, database, q.update);
     checkViewQuery(view, q);
     const stream = new AnswerStream(x);
@@ -54,11 +59,20 @@ export function viewRoutes(withDatabase: WithDatabase): readonly Route[] {
   return [
     {
       path: '/:db/_design/:ddoc/_view/:view',
+      access: 'member',
       methods: { GET: query, POST: query },
       allow: 'GET,POST,HEAD',
     },
-    { path: '/:db/_design/:ddoc/_view/:view/queries', methods: { POST: queries } },
-    { path: '/:db/_design/:ddoc/_info', methods: { GET: withDatabase(showInfo) } },
+    {
+      path: '/:db/_design/:ddoc/_view/:view/queries',
+      access: 'member',
+      methods: { POST: queries },
+    },
+    {
+      path: '/:db/_design/:ddoc/_info',
+      access: 'member',
+      methods: { GET: withDatabase(showInfo) },
+    },
   ];
 }
 
@@ -99,7 +113,7 @@ async function writeView(stream: AnswerStream, view: OpenView, q: RowQuery): Pro
     : '';
   if (isReduced(view, q)) {
     await stream.write(`{${seq}"rows":[\n`);
-    await stream.writeItems([...reducedRows(view, q)]);
+    await stream.writeItems(reducedRows(view, q));
     await stream.write('\n]}');
     return;
   }
@@ -183,7 +197,15 @@ interface Group {
   readonly values: unknown[];
 }
 
-function* reducedRows(view: OpenView, q: RowQuery): Generator<string> {
+async function* reducedRows(view: OpenView, q: RowQuery): AsyncGenerator<string> {
+  // All at once: the index may change while a reduce function runs elsewhere.
+  const all = [...selectGroups(view, q)];
+  for (let from = 0; from < all.length; from += GROUP_BATCH) {
+    yield* await reduceGroups(view, all.slice(from, from + GROUP_BATCH));
+  }
+}
+
+function* selectGroups(view: OpenView, q: RowQuery): Generator<Group> {
   let skip = q.skip;
   let left = q.limit;
   for (const each of keyedQueries(q)) {
@@ -194,7 +216,7 @@ function* reducedRows(view: OpenView, q: RowQuery): Generator<string> {
         continue;
       }
       left -= 1;
-      yield JSON.stringify({ key: group.key, value: reduceGroup(view, group) });
+      yield group;
     }
   }
 }
@@ -218,14 +240,18 @@ function groupKey(key: unknown, level: number): unknown {
   return Array.isArray(key) ? key.slice(0, level) : key;
 }
 
-function reduceGroup(view: OpenView, group: Group): unknown {
+async function reduceGroups(view: OpenView, batch: readonly Group[]): Promise<readonly string[]> {
   const reduce = view.reduce ?? '';
-  if (!reduce.startsWith('_')) return view.group.reduce(view.name, group.keys, group.values);
-  return reduceBuiltIn(
-    reduce,
-    group.keys.map(([key]) => key),
-    group.values,
-  );
+  const reduced = reduce.startsWith('_')
+    ? batch.map(({ keys, values }) =>
+        reduceBuiltIn(
+          reduce,
+          keys.map(([key]) => key),
+          values,
+        ),
+      )
+    : await view.group.reduce(view.name, batch);
+  return batch.map(({ key }, n) => JSON.stringify({ key, value: reduced[n] ?? null }));
 }
 
 async function showInfo(x: Exchange, database: Database): Promise<void> {

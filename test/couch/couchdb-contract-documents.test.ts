@@ -222,14 +222,17 @@ describe('conflicts', () => {
     expect(missing.json).toEqual({ missing_revs: { x: [`9-${low}`], y: [`1-${low}`] } });
   });
 
-  it('are fetched by _bulk_get with their history', async () => {
+  it('are fetched by _bulk_get with their history, all of them without a revision', async () => {
     const db = await conflicted();
     const body = { docs: [{ id: 'x', rev: `2-${low}` }, { id: 'x' }, { id: 'y' }] };
     const { json: answer } = await callCouch('POST', `${db}/_bulk_get?revs=true`, { body });
     expect(answer.results).toMatchObject([
       { id: 'x', docs: [{ ok: { hash: low, _revisions: { start: 2 } } }] },
-      { id: 'x', docs: expect.arrayContaining([{ ok: expect.objectContaining({ hash: high }) }]) },
+      { id: 'x', docs: expect.any(Array) },
       { id: 'y', docs: [{ error: { id: 'y', error: 'not_found', reason: 'missing' } }] },
     ]);
+    // CouchDB gives the leaves in the order in which they were written.
+    const leaves = answer.results[1].docs.map(({ ok }: { ok: { hash: string } }) => ok.hash);
+    expect(leaves.sort()).toEqual([low, high].sort());
   });
 });

@@ -249,7 +249,7 @@ describe('hostile requests', () => {
     const views = { v: { map: 'function (doc) { for (;;) {} }' } };
     await call('PUT', '/loop/_design/d', { body: { views } });
     const answer = await call('GET', '/loop/_design/d/_view/v');
-    expect(answer).toMatchObject({ status: 500, json: { error: 'timeout' } });
+    expect(answer).toMatchObject({ status: 500, json: { error: 'os_process_error' } });
     const good = { v: { map: 'function (doc) { emit(doc._id); }' } };
     await call('PUT', '/loop/_design/e', { body: { views: good } });
     expect((await call('GET', '/loop/_design/e/_view/v')).json.total_rows).toBe(1);

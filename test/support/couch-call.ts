@@ -14,7 +14,7 @@ export interface CouchAnswer {
 export interface CouchCall {
   readonly body?: unknown;
   /** Sent as it is instead of `body`. */
-  readonly raw?: string;
+  readonly raw?: string | Buffer;
   readonly headers?: Readonly<Record<string, string>>;
   readonly anonymous?: boolean;
 }
