@@ -1,6 +1,7 @@
 import { describeCrossbar } from './surfaces/crossbar/openapi.js';
 import type { Route } from './surfaces/crossbar/route.js';
 import { createHealthPaths } from './surfaces/operations/health.js';
+import { createMetricsPaths } from './surfaces/operations/metrics.js';
 
 const DESCRIPTION = `A document service with Kazoo's storage model and Kazoo-compatible REST APIs.
 
@@ -11,7 +12,7 @@ the header \`X-Auth-Token\`. Bodies are envelopes: what an operation is about st
 const TAGS = {
   Accounts: 'Tenants: the tree of accounts, their keys',
   IPs: 'Dedicated IPs: the pool of proxy addresses by zone and host',
-  Operations: 'Health of the process',
+  Operations: 'Health and figures of the process',
   Schemas: 'JSON schemas of request bodies',
   Search: 'Look-ups by the start of a name, a realm or an id',
   'Sign-in': 'Tokens, by API key or by user name and password',
@@ -31,7 +32,7 @@ export function createApiDocument(routes: readonly Route[], version: string): ob
     },
     servers: [{ url: '/', description: 'This server' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
-    paths: { ...createHealthPaths(), ...crossbar.paths },
+    paths: { ...createHealthPaths(), ...createMetricsPaths(), ...crossbar.paths },
     components: crossbar.components,
   };
 }

@@ -1,7 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
 
 /** Variables that hold secrets; each can come from the file that `<NAME>_FILE` names instead. */
-export const SECRET_NAMES = ['COUCHDB_URL', 'EMBEDDED_COUCHDB_PASSWORD', 'KEYRING'] as const;
+export const SECRET_NAMES = [
+  'COUCHDB_URL',
+  'EMBEDDED_COUCHDB_PASSWORD',
+  'KEYRING',
+  'METRICS_TOKEN',
+] as const;
 
 const SECRET_FILE_BYTES_MAX = 64 * 1024;
 

@@ -34,6 +34,8 @@ export interface Config {
   readonly dataDir: string;
   readonly dbPrefix: string;
   readonly demoData: boolean;
+  /** True: an IP that is shown may be a second old as far as other processes have changed it. */
+  readonly readCache: boolean;
   /** Undefined only with the embedded store: kept in `keyringFile`, generated once. */
   readonly keyring: Keyring | undefined;
   readonly keyringFile: string;
@@ -43,6 +45,12 @@ export interface Config {
   readonly publicUrl: string | undefined;
   readonly zone: string;
   readonly logLevel: LogLevel;
+  /** False: nothing is measured, and there is no `/metrics`. */
+  readonly metrics: boolean;
+  /** Canonical networks whose clients may read the metrics without a token. */
+  readonly metricsAllow: readonly string[];
+  /** Reads the metrics from anywhere; undefined: nobody does. */
+  readonly metricsToken: string | undefined;
   readonly requestTimeoutMs: number;
   readonly couchdbTimeoutMs: number;
   readonly rateLimitPerMinute: number;
@@ -59,7 +67,8 @@ const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 /** From the fewest lines to the most. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-const LOOPBACK = ['127.0.0.0/8', '::1'].flatMap((text) => parseNetwork(text) ?? []);
+const LOOPBACK_TEXTS = ['127.0.0.0/8', '::1'];
+const LOOPBACK = LOOPBACK_TEXTS.flatMap((text) => parseNetwork(text) ?? []);
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]{1,63})*$/i;
 
 const flag = z
@@ -107,6 +116,7 @@ const schema = z.object({
     'must be a lower-case letter and then up to 31 of a-z, 0-9, _ or -',
   ),
   DEMO_DATA: flag.optional(),
+  READ_CACHE: flag.default(false),
   ALLOW_PUBLIC_DEMO: flag.default(false),
   KEYRING: z.string().transform(readKeyring).optional(),
   TRUST_PROXY: z.string().transform(readNetworks).default([]),
@@ -117,6 +127,14 @@ const schema = z.object({
     'must be a zone name of letters, digits, _ . or -',
   ),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+  METRICS: flag.default(true),
+  METRICS_ALLOW: z.string().transform(readNetworks).default(LOOPBACK_TEXTS),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[A-Za-z0-9._~+/=-]{16,512}$/, {
+      error: 'must have 16 to 512 letters, digits or - . _ ~ + / =',
+    })
+    .optional(),
   REQUEST_TIMEOUT_MS: whole(100, 600_000, 15_000),
   COUCHDB_TIMEOUT_MS: whole(100, 600_000, 5000),
   RATE_LIMIT_PER_MINUTE: whole(1, 10_000_000, 6000),
@@ -203,6 +221,7 @@ function present(values: Values): Config {
     embeddedCouchdbPasswordFile: join(dataDir, 'couchdb-password'),
     dataDir,
     dbPrefix: values.DB_PREFIX,
+    readCache: values.READ_CACHE,
     demoData: values.DEMO_DATA ?? values.COUCHDB_URL === undefined,
     keyring: values.KEYRING,
     keyringFile: join(dataDir, 'keyring'),
@@ -210,6 +229,9 @@ function present(values: Values): Config {
     publicUrl: values.PUBLIC_URL,
     zone: values.ZONE,
     logLevel: values.LOG_LEVEL,
+    metrics: values.METRICS,
+    metricsAllow: values.METRICS_ALLOW,
+    metricsToken: values.METRICS_TOKEN,
     requestTimeoutMs: values.REQUEST_TIMEOUT_MS,
     couchdbTimeoutMs: values.COUCHDB_TIMEOUT_MS,
     rateLimitPerMinute: values.RATE_LIMIT_PER_MINUTE,

@@ -11,6 +11,8 @@ export interface Log {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
+  /** Whether lines of that level are written; for what costs something to say. */
+  isEnabled(level: Level): boolean;
 }
 
 /** What `createLog` needs: the least level to write, and where to. */
@@ -21,7 +23,7 @@ export interface LogOptions {
   readonly now?: () => number;
 }
 
-type Level = keyof Log;
+type Level = 'debug' | 'info' | 'warn' | 'error';
 
 const LEVELS: Readonly<Record<Level, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
 /** Where winston's transports find the finished line (the `MESSAGE` symbol of triple-beam). */
@@ -57,6 +59,7 @@ export function createLog(options: LogOptions): Log {
     info: (message, fields) => write('info', message, fields),
     warn: (message, fields) => write('warn', message, fields),
     error: (message, fields) => write('error', message, fields),
+    isEnabled: (level) => logger.isLevelEnabled(level),
   };
 }
 

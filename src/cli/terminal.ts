@@ -87,6 +87,7 @@ export function createTalkLog(terminal: Terminal): Log {
     info: (message, fields) => terminal.mention(remark(message, fields)),
     warn: (message, fields) => terminal.say(remark(message, fields)),
     error: (message, fields) => terminal.say(remark(message, fields)),
+    isEnabled: (level) => level !== 'debug',
   };
 }
 

@@ -40,6 +40,7 @@ test('an empty environment gives the embedded demo on loopback', () => {
     embeddedCouchdbPasswordFile: resolve('data/couchdb-password'),
     dataDir: resolve('data'),
     dbPrefix: '',
+    readCache: false,
     demoData: true,
     keyring: undefined,
     keyringFile: resolve('data/keyring'),
@@ -47,6 +48,9 @@ test('an empty environment gives the embedded demo on loopback', () => {
     publicUrl: undefined,
     zone: 'local',
     logLevel: 'info',
+    metrics: true,
+    metricsAllow: ['127.0.0.0/8', '::1'],
+    metricsToken: undefined,
     requestTimeoutMs: 15_000,
     couchdbTimeoutMs: 5000,
     rateLimitPerMinute: 6000,
@@ -84,6 +88,9 @@ test('every variable arrives in its field', () => {
     PUBLIC_URL: 'https://api.example.com/telcouch//',
     ZONE: 'us-east',
     LOG_LEVEL: 'debug',
+    METRICS: 'false',
+    METRICS_ALLOW: '10.1.2.3/8, 2001:db8::/32',
+    METRICS_TOKEN: 'long-enough-for-metrics',
     REQUEST_TIMEOUT_MS: '1000',
     COUCHDB_TIMEOUT_MS: '500',
     RATE_LIMIT_PER_MINUTE: '1',
@@ -108,6 +115,9 @@ test('every variable arrives in its field', () => {
     publicUrl: 'https://api.example.com/telcouch',
     zone: 'us-east',
     logLevel: 'debug',
+    metrics: false,
+    metricsAllow: ['10.0.0.0/8', '2001:db8::/32'],
+    metricsToken: 'long-enough-for-metrics',
     requestTimeoutMs: 1000,
     couchdbTimeoutMs: 500,
     rateLimitPerMinute: 1,
@@ -144,6 +154,9 @@ test.each<[string, string[]]>([
   ['PUBLIC_URL', ['example.com', 'http://a:b@host', 'http://host/?a=b', 'ftp://host']],
   ['ZONE', ['a b', '/', 'z'.repeat(64)]],
   ['LOG_LEVEL', ['verbose', 'INFO']],
+  ['METRICS', ['off', '0']],
+  ['METRICS_ALLOW', ['loopback', '10.0.0.0/33', '127.0.0.1 ::1', '::1,']],
+  ['METRICS_TOKEN', ['too-short', 'with spaces in between', 'm'.repeat(513)]],
   ['REQUEST_TIMEOUT_MS', ['0', 'fast']],
   ['TOKEN_TTL_S', ['59', '1h']],
   ['SIP_PASSWORDS', ['clear']],
@@ -212,7 +225,7 @@ describe('a secret', () => {
     expect(config.demoData).toBe(false);
   });
 
-  test.each(['COUCHDB_URL', 'EMBEDDED_COUCHDB_PASSWORD', 'KEYRING'])(
+  test.each(['COUCHDB_URL', 'EMBEDDED_COUCHDB_PASSWORD', 'KEYRING', 'METRICS_TOKEN'])(
     '%s given twice is a fault, and so is an empty file or a folder',
     (name) => {
       const file = join(folder, 'empty');
@@ -232,6 +245,7 @@ describe('a secret', () => {
       COUCHDB_URL: 'ftp://admin:hunter2@host',
       EMBEDDED_COUCHDB_PASSWORD: 'hunter2',
       KEYRING: 'a:hunter2',
+      METRICS_TOKEN: 'hunter2',
     }).join();
     expect(text).not.toContain('hunter2');
   });
