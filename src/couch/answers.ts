@@ -71,7 +71,13 @@ export function parseNames(answer: unknown): readonly string[] {
 export type Found =
   | { readonly id: string; readonly state: 'missing' }
   | { readonly id: string; readonly state: 'deleted'; readonly rev: string }
-  | { readonly id: string; readonly state: 'stored'; readonly doc: SavedDoc };
+  | {
+      readonly id: string;
+      readonly state: 'stored';
+      readonly doc: SavedDoc;
+      /** Revisions hidden behind this one; empty unless they were asked for. */
+      readonly hidden: readonly string[];
+    };
 
 /** `POST /db/_all_docs?include_docs=true` with `ids` as keys: one row each, in their order. */
 export function parseFound(ids: readonly string[]): (answer: unknown) => readonly Found[] {
@@ -90,7 +96,28 @@ function parseFoundRow(id: string, row: unknown): Found {
     return { id, state: 'deleted', rev: value['rev'] };
   }
   if (!isSaved(doc) || doc._id !== id) throw badAnswer('a row without its document');
-  return { id, state: 'stored', doc };
+  return { id, state: 'stored', ...withHidden(doc) };
+}
+
+/** `_conflicts` is about the document, not in it: whoever saves the document must not send it. */
+function withHidden(doc: SavedDoc): { doc: SavedDoc; hidden: readonly string[] } {
+  const { _conflicts: conflicts, ...rest } = doc;
+  if (conflicts === undefined) return { doc, hidden: [] };
+  if (!Array.isArray(conflicts)) throw badAnswer('conflicts that are no list');
+  return { doc: rest as SavedDoc, hidden: conflicts.map(String) };
+}
+
+/** `GET /db/_all_docs?include_docs=true&conflicts=true` over a range. */
+export function parseHiddenRows(
+  answer: unknown,
+): readonly { readonly doc: SavedDoc; readonly hidden: readonly string[] }[] {
+  return parseDocRows(answer).map(withHidden);
+}
+
+/** `POST /db/_bulk_docs` with `new_edits: false`: the failures, of which there must be none. */
+export function parseStored(answer: unknown): true {
+  if (!Array.isArray(answer) || answer.length > 0) throw badAnswer('that a revision is not stored');
+  return true;
 }
 
 /** `GET /db/_all_docs?include_docs=true` over a range. */
@@ -102,9 +129,18 @@ export function parseDocRows(answer: unknown): readonly SavedDoc[] {
   });
 }
 
+/** `GET /db/id?revs=true`: the revision that was asked for and what it replaced, newest first. */
+export function parseRevisions(answer: unknown): readonly string[] {
+  const revisions = isFields(answer) ? answer['_revisions'] : undefined;
+  const start = isFields(revisions) ? revisions['start'] : undefined;
+  if (typeof start !== 'number') throw badAnswer('no revisions');
+  return list(revisions, 'ids').map((hash, n) => `${start - n}-${hash}`);
+}
+
 /** What `_bulk_docs` says of one document. */
 export type BulkItem =
-  | { readonly rev: string }
+  /** `isAccepted`: by fewer nodes than a majority. */
+  | { readonly rev: string; readonly isAccepted: boolean }
   | { readonly error: string; readonly reason: string };
 
 /** `POST /db/_bulk_docs` of `ids`: one item each, in their order. */
@@ -119,7 +155,9 @@ export function parseBulk(ids: readonly string[]): (answer: unknown) => readonly
 
 function parseBulkItem(id: string, item: unknown): BulkItem {
   if (!isFields(item) || item['id'] !== id) throw badAnswer('a result for another id');
-  if (typeof item['rev'] === 'string' && item['error'] === undefined) return { rev: item['rev'] };
+  if (typeof item['rev'] === 'string' && item['error'] === undefined) {
+    return { rev: item['rev'], isAccepted: item['accepted'] === true };
+  }
   if (typeof item['error'] !== 'string') throw badAnswer('a result without revision or error');
   return { error: item['error'], reason: String(item['reason'] ?? '') };
 }

@@ -88,7 +88,11 @@ export function createClaims({ couch, now }: ClaimsOptions): Claims {
         if (!free) throw claimed(claim);
       }
       const doc = toDoc({ kind, value, owner, state: 'pending' }, before, now());
-      return fromDoc(await db.put(doc));
+      const saved = await db.put(doc);
+      const current = (await db.confirm([saved])).get(saved._id);
+      // Another node or cluster took somebody else's; it wins, and ours has been taken back.
+      if (current?._rev !== saved._rev) throw overtaken(saved._id);
+      return fromDoc(saved);
     });
   }
 
@@ -191,10 +195,14 @@ async function retried<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run();
     } catch (error) {
-      const overtaken = hasCode(error, 'conflict') && error.reason === 'conflict';
-      if (!overtaken || attempt === ATTEMPTS) throw error;
+      const isOvertaken = hasCode(error, 'conflict') && error.reason === 'conflict';
+      if (!isOvertaken || attempt === ATTEMPTS) throw error;
     }
   }
+}
+
+function overtaken(id: string): AppError {
+  return new AppError('conflict', 'another write was first', { subject: id, reason: 'conflict' });
 }
 
 function claimed(claim: Claim): AppError {

@@ -1,5 +1,6 @@
 import { AppError, hasCode } from '../core/errors.js';
 import { parseDatabaseInfo, parseNames, parseOk, parseUp } from './answers.js';
+import type { StoreCall } from './call-notes.js';
 import { createDatabase } from './database.js';
 import { databaseName } from './databases.js';
 import { registerDesigns } from './designs.js';
@@ -20,6 +21,8 @@ export interface CouchOptions {
   /** From 0 to 1, for the jitter between attempts. */
   readonly random?: () => number;
   readonly onEvent?: (event: StoreEvent) => void;
+  /** Every exchange with the store, at its end. */
+  readonly onCall?: (call: StoreCall) => void;
 }
 
 /** A client of an embedded store or a CouchDB 3.x. Nothing is sent before the first call. */
@@ -30,6 +33,7 @@ export function createCouch(options: CouchOptions): Couch {
     maxSockets: options.maxSockets ?? MAX_SOCKETS,
     random: options.random ?? Math.random,
     onEvent: options.onEvent ?? (() => undefined),
+    onCall: options.onCall,
   });
   const stored = (name: DatabaseName): string => databaseName(options.dbPrefix + name);
   const couch: Couch = {
@@ -39,6 +43,7 @@ export function createCouch(options: CouchOptions): Couch {
     databaseExists: (name) => exists(transport, stored(name)),
     listDatabases: (prefix) => list(transport, options.dbPrefix, prefix),
     ping: () => ping(transport),
+    breaker: transport.breaker,
     close: () => transport.close(),
   };
   registerDesigns(couch, transport, stored);
@@ -105,7 +110,12 @@ function isOurs(name: string): boolean {
 }
 
 async function ping(transport: Transport): Promise<void> {
-  const call = { method: 'GET', path: ['_up'], deadlineAt: transport.deadline() } as const;
+  const call = {
+    method: 'GET',
+    path: ['_up'],
+    deadlineAt: transport.deadline(),
+    isProbe: true,
+  } as const;
   try {
     await transport.read(call, parseUp);
   } catch (error) {

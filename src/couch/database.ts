@@ -1,6 +1,7 @@
 import { AppError, hasCode } from '../core/errors.js';
 import { currentOperation } from '../core/operation.js';
 import { parseChanges, parseDocRows, parseRows } from './answers.js';
+import { confirmWritten, resolveConflicts } from './conflicts.js';
 import { createDocuments } from './documents.js';
 import { checkId, isSafeId } from './safe-id.js';
 import { isMissingDatabase, storeReasons, unavailable } from './store-errors.js';
@@ -49,6 +50,8 @@ export function createDatabase(transport: Transport, name: DatabaseName, stored:
     },
     view: (view, query) => readView(transport, stored, view, query),
     listDocs: (query) => listDocs(transport, stored, query),
+    confirm: (written) => confirmWritten(transport, stored, written),
+    resolveConflicts: (query) => resolveConflicts(transport, stored, query),
     changes: (query) => readChanges(transport, stored, query),
   };
 }
@@ -110,17 +113,20 @@ function viewParameters(query: ViewQuery): Record<string, unknown> {
     reduce: query.reduce ?? false,
     group: query.group,
     group_level: query.groupLevel,
+    update: query.update,
   };
 }
 
-/** In a URL keys are JSON texts, a document id is not. */
+/** Parameters that are plain texts in a URL; keys are JSON there. */
+const TEXTS: readonly string[] = ['startkey_docid', 'update'];
+
 function asQuery(parameters: Record<string, unknown>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(parameters)
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => [
         name,
-        typeof value === 'string' && name === 'startkey_docid' ? value : JSON.stringify(value),
+        typeof value === 'string' && TEXTS.includes(name) ? value : JSON.stringify(value),
       ]),
   );
 }

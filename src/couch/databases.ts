@@ -34,7 +34,7 @@ export const systemDatabases: readonly SystemDatabase[] = [
   { name: databases.accounts, views: 'accounts' },
   { name: databases.claims, views: undefined },
   { name: databases.dedicatedIps, views: 'dedicated_ips' },
-  { name: databases.ops, views: undefined },
+  { name: databases.ops, views: 'ops-top' },
   { name: databases.systemAuth, views: undefined },
   { name: databases.systemConfig, views: undefined },
   { name: databases.tokenAuth, views: undefined },

@@ -10,6 +10,10 @@ export interface Exchange {
   retryAfterS?: number;
   /** The transport's error, with its code; nano only passes on a text. */
   error?: Error;
+  /** Ends what is on the wire, once there is something; nano takes a signal instead. */
+  abort?: () => void;
+  /** True once nobody waits for an answer any more. */
+  isOver?: boolean;
 }
 
 const ERROR_BODY_BYTES = 64 * 1024;
@@ -22,9 +26,14 @@ export function observe<T>(exchange: Exchange, run: () => Promise<T>): Promise<T
 
 /** How long calls that are under way may take when the pool closes. */
 const DRAIN_MS = 1000;
+/** A host that comes back answers a new connection sooner than one that waited, milliseconds. */
+const CONNECT_MS = 2000;
 
 export interface Pool {
+  /** For nano: answers are tidied, and noted in the exchange of {@link observe}. */
   readonly dispatcher: Dispatcher;
+  /** The bare connections, for whoever tidies the answers itself. */
+  readonly connections: Dispatcher;
   close(): Promise<void>;
 }
 
@@ -36,6 +45,7 @@ export function createPool(options: { maxSockets: number; silenceMs: number }): 
   const agent = new Agent({
     connections: options.maxSockets,
     pipelining: 1,
+    connect: { timeout: CONNECT_MS },
     headersTimeout: options.silenceMs,
     bodyTimeout: options.silenceMs,
   });
@@ -44,6 +54,7 @@ export function createPool(options: { maxSockets: number; silenceMs: number }): 
   );
   return {
     dispatcher,
+    connections: agent,
     async close() {
       await Promise.race([agent.close(), sleep(DRAIN_MS, undefined, { ref: false })]);
       await agent.destroy();
@@ -62,13 +73,13 @@ interface Refusal {
 type Headers = Record<string, string | string[] | undefined>;
 
 /**
- * Answers reach nano in the only form that it survives. It parses them in a function whose
- * rejections nobody catches, so that a cut body of another content type than JSON, a cookie it
- * cannot read or an error body that is `null` would end the process; and its cookie jar grows with
- * every cookie. Hence: everything is JSON, there are no cookies, and an error body is an object
- * with at most the two texts CouchDB puts there.
+ * Notes an answer in `exchange` and passes it on in the only form that nano survives. It parses
+ * them in a function whose rejections nobody catches, so that a cut body of another content type
+ * than JSON, a cookie it cannot read or an error body that is `null` would end the process; and its
+ * cookie jar grows with every cookie. Hence: everything is JSON, there are no cookies, and an error
+ * body is an object with at most the two texts CouchDB puts there.
  */
-function tidied(
+export function tidied(
   handler: Dispatcher.DispatchHandler,
   exchange: Exchange | undefined,
 ): Dispatcher.DispatchHandler {

@@ -97,13 +97,18 @@ async function install(
 
 /**
  * What keeps the service from being ready, in words: databases that are missing, design documents
- * that are not the wanted ones, views that are being built. Empty when it is ready; throws
- * `unavailable` when the store does not answer.
+ * that are not the wanted ones, views that are being built, a store that is known to be down. Empty
+ * when it is ready; throws `unavailable` when the store does not answer.
  */
 export async function systemReady(
   couch: Couch,
   options: InstallOptions = {},
 ): Promise<readonly string[]> {
+  const breaker = couch.breaker();
+  if (breaker.state === 'open') {
+    const seconds = Math.ceil(breaker.forMs / 1000);
+    return [`the store is down for ${seconds} s; requests are refused until it answers again`];
+  }
   const found = await Promise.all(
     systemDatabases.map((database) => databaseFaults(couch, database, options)),
   );

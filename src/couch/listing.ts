@@ -9,6 +9,8 @@ export interface KeyRange {
   /** Bounds of the last element; absent: everything below the prefix. */
   readonly low?: ViewKey;
   readonly high?: ViewKey;
+  /** True: everything below the prefix, however many elements the keys have behind it. */
+  readonly isWhole?: boolean;
 }
 
 function refuseStart(): never {
@@ -28,13 +30,21 @@ function refuseStart(): never {
 function checkStart(range: KeyRange, key: unknown): ViewKey {
   const { prefix, low, high } = range;
   if (prefix.length === 0) return key as ViewKey;
-  if (!Array.isArray(key) || key.length !== prefix.length + 1) return refuseStart();
-  if (!prefix.every((element, n) => key[n] === element)) return refuseStart();
+  if (!Array.isArray(key) || !prefix.every((element, n) => key[n] === element)) {
+    return refuseStart();
+  }
+  if (range.isWhole) return checkTexts(key);
+  if (key.length !== prefix.length + 1) return refuseStart();
   const last: unknown = key[prefix.length];
   if (typeof last === 'object' && last !== null) return refuseStart();
   const isBelow = typeof low === 'string' && !(typeof last === 'string' && last >= low);
   const isAbove = typeof high === 'string' && !(typeof last === 'string' && last <= high);
   return isBelow || isAbove ? refuseStart() : (key as ViewKey);
+}
+
+/** Nothing sorts behind the end of a whole range when its keys hold texts alone. */
+function checkTexts(key: readonly unknown[]): ViewKey {
+  return key.every((element) => typeof element === 'string') ? (key as ViewKey) : refuseStart();
 }
 
 function bound(range: KeyRange, isHigh: boolean): ViewKey | undefined {

@@ -10,6 +10,8 @@ export const storeReasons = {
   /** The connection broke after the request began to go out. */
   connectionLost: 'store_connection_lost',
   timedOut: 'store_timed_out',
+  /** Not even tried: the breaker is open. */
+  breakerOpen: 'store_breaker_open',
   /** The caller's own signal ended the call. */
   aborted: 'aborted',
   busy: 'store_busy',
@@ -54,6 +56,8 @@ export function transportError(exchange: Exchange, thrown: unknown): AppError {
   if (status !== undefined && status >= 300 && status < 400) {
     return badAnswer(`with a redirect (${status})`, cause);
   }
+  // It had begun to answer well; nano tells nobody that the rest is missing (traps.md, 1).
+  if (status !== undefined && status < 300) return badAnswer('less than it announced', cause);
   return exchange.sent
     ? unavailable('the connection to the document store broke', storeReasons.connectionLost, {
         cause,
@@ -125,12 +129,18 @@ export function isPassing(error: unknown): boolean {
   );
 }
 
+/** Whether the call was not even tried, because the breaker is open. */
+export function isRefusedByBreaker(error: unknown): boolean {
+  return hasCode(error, 'unavailable') && error.reason === storeReasons.breakerOpen;
+}
+
 /** Whether a write that ended like this may be stored all the same. */
 export function isUncertain(error: unknown): boolean {
   return (
     isPassing(error) &&
     error instanceof AppError &&
     error.reason !== storeReasons.unreachable &&
+    !isRefusedByBreaker(error) &&
     error.reason !== storeReasons.busy
   );
 }

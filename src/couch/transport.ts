@@ -2,9 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import nano from 'nano';
 import type { AppError } from '../core/errors.js';
 import { currentOperation } from '../core/operation.js';
+import type { BreakerStatus } from './breaker.js';
+import { noteCalls, type StoreCall } from './call-notes.js';
+import { createDirect, type Direct } from './direct.js';
 import { createPool, type Exchange, observe } from './exchange.js';
+import { createGuard } from './guard.js';
 import {
   isPassing,
+  isRefusedByBreaker,
   refusalError,
   storeReasons,
   transportError,
@@ -19,8 +24,18 @@ const BACKOFF_MS = 50;
 
 /** Something an operator wants to know about the store; the log's business. */
 export interface StoreEvent {
-  /** `accepted`: a write was taken without a quorum (202). */
-  readonly kind: 'retry' | 'read_back' | 'accepted';
+  /**
+   * `accepted`: a write was taken without a quorum (202). `taken_back`: a revision that lost to
+   * another one was removed, the message names it. `breaker_open`: calls are refused from now
+   * on, until `breaker_closed`.
+   */
+  readonly kind:
+    | 'retry'
+    | 'read_back'
+    | 'accepted'
+    | 'taken_back'
+    | 'breaker_open'
+    | 'breaker_closed';
   readonly method: string;
   /** The request's path below the server, percent-encoded. */
   readonly path: string;
@@ -37,6 +52,12 @@ export interface Call {
   /** `Date.now()` milliseconds. */
   readonly deadlineAt: number;
   readonly signal?: AbortSignal;
+  /** Told when the store took a write without a quorum (202); the answer is parsed all the same. */
+  readonly onAccepted?: () => void;
+  /** A read that is asked for so often that it goes past nano. */
+  readonly isHot?: boolean;
+  /** Asks how the store is: the breaker lets it through and does not count it. */
+  readonly isProbe?: boolean;
 }
 
 export interface TransportOptions {
@@ -45,6 +66,8 @@ export interface TransportOptions {
   readonly maxSockets: number;
   readonly random: () => number;
   readonly onEvent: (event: StoreEvent) => void;
+  /** Every exchange at its end, for metrics. */
+  readonly onCall?: ((call: StoreCall) => void) | undefined;
 }
 
 /** One HTTP exchange with the store: deadline, shape check and error translation in one place. */
@@ -58,6 +81,7 @@ export interface Transport {
   /** When a call that starts now must end: its own limit or the running operation's. */
   deadline(timeoutMs?: number): number;
   report(event: StoreEvent): void;
+  breaker(): BreakerStatus;
   close(): Promise<void>;
 }
 
@@ -80,14 +104,23 @@ export function createTransport(options: TransportOptions): Transport {
   });
   const configuration = { url: options.url, agentOptions: pool.dispatcher, parseUrl: false };
   const server = nano(configuration as unknown as nano.Configuration) as unknown as NanoServer;
+  const clients = { server, direct: createDirect(pool.connections, options.url) };
 
-  async function send<T>(call: Call, parse: (answer: unknown) => T): Promise<T> {
+  const guard = createGuard({
+    ...options,
+    onOpen: (cause) => reportBreaker('breaker_open', cause),
+    onClose: (openMs) => reportBreaker('breaker_closed', `after ${Math.round(openMs)} ms`),
+  });
+  const send = guard.guard(noteCalls<Call>(sendOnce, options.onCall));
+
+  async function sendOnce<T>(call: Call, parse: (answer: unknown) => T): Promise<T> {
     const exchange: Exchange = { sent: false };
     const answer = await withDeadline(call, exchange, (signal) =>
-      ask(server, { ...call, signal }, exchange),
+      ask(clients, call, exchange, signal),
     );
     if (exchange.status === 202 && call.method !== 'GET') {
       report('accepted', call, 'taken by fewer nodes than asked for');
+      call.onAccepted?.();
     }
     return parse(answer);
   }
@@ -99,7 +132,8 @@ export function createTransport(options: TransportOptions): Transport {
       } catch (error) {
         const pauseMs = options.random() * BACKOFF_MS * 2 ** attempt;
         const late = Date.now() + pauseMs >= call.deadlineAt;
-        if (!isPassing(error) || attempt === READ_ATTEMPTS || late) throw error;
+        const isHopeless = !isPassing(error) || isRefusedByBreaker(error);
+        if (isHopeless || attempt === READ_ATTEMPTS || late) throw error;
         report('retry', call, error instanceof Error ? error.message : String(error));
         await sleep(pauseMs);
       }
@@ -108,6 +142,10 @@ export function createTransport(options: TransportOptions): Transport {
 
   function report(kind: StoreEvent['kind'], call: Call, message: string): void {
     options.onEvent({ kind, method: call.method, path: encodePath(call.path), message });
+  }
+
+  function reportBreaker(kind: StoreEvent['kind'], message: string): void {
+    report(kind, { method: 'GET', path: ['_up'], deadlineAt: 0 }, message);
   }
 
   return {
@@ -119,7 +157,10 @@ export function createTransport(options: TransportOptions): Transport {
       return Math.min(own, currentOperation()?.deadlineAt ?? own);
     },
     report: options.onEvent,
-    close: () => pool.close(),
+    breaker: guard.status,
+    async close() {
+      await Promise.all([guard.close(), pool.close()]);
+    },
   };
 }
 
@@ -129,28 +170,28 @@ function encodePath(segments: readonly string[]): string {
 
 /** Builds the URL's tail here, because nano encodes some names and not others (traps.md, 2). */
 function target(call: Call): string {
+  if (call.query === undefined) return encodePath(call.path);
   const query = new URLSearchParams(
-    Object.entries(call.query ?? {}).map(([name, value]): [string, string] => [
-      name,
-      String(value),
-    ]),
+    Object.entries(call.query).map(([name, value]): [string, string] => [name, String(value)]),
   ).toString();
   return encodePath(call.path) + (query === '' ? '' : `?${query}`);
 }
 
 async function ask(
-  server: NanoServer,
-  call: Call & { signal: AbortSignal },
+  { server, direct }: { server: NanoServer; direct: Direct },
+  call: Call,
   exchange: Exchange,
+  signal: () => AbortSignal,
 ): Promise<unknown> {
   try {
+    if (call.isHot) return await direct(target(call), exchange);
     return await observe(exchange, () =>
       server.request({
         path: target(call),
         method: call.method,
         ...(call.body === undefined ? {} : { body: call.body }),
         dontStringify: true,
-        signal: call.signal,
+        signal: signal(),
       }),
     );
   } catch (error) {
@@ -166,23 +207,29 @@ async function ask(
 async function withDeadline<T>(
   call: Call,
   exchange: Exchange,
-  run: (signal: AbortSignal) => Promise<T>,
+  run: (signal: () => AbortSignal) => Promise<T>,
 ): Promise<T> {
   const remainingMs = call.deadlineAt - Date.now();
   if (remainingMs <= 0) {
     throw unavailable('no time was left to ask the document store', storeReasons.unreachable);
   }
   if (call.signal?.aborted) throw aborted();
-  const controller = new AbortController();
+  let controller: AbortController | undefined;
+  const signal = () => {
+    controller ??= new AbortController();
+    return controller.signal;
+  };
   return new Promise<T>((resolve, reject) => {
     const stop = (error: AppError): void => {
       reject(error);
-      controller.abort();
+      exchange.isOver = true;
+      exchange.abort?.();
+      controller?.abort();
     };
     const timer = setTimeout(() => stop(timedOut(exchange)), remainingMs);
     const onAbort = (): void => stop(aborted());
     call.signal?.addEventListener('abort', onAbort, { once: true });
-    run(controller.signal)
+    run(signal)
       .then(resolve, reject)
       .finally(() => {
         clearTimeout(timer);

@@ -1,3 +1,5 @@
+import type { BreakerStatus } from './breaker.js';
+
 /** A database name of ours: a constant of `databases.ts` or made there from a checked id. */
 export type DatabaseName = string & { readonly __databaseName: true };
 
@@ -42,6 +44,8 @@ export interface ViewQuery {
   readonly reduce?: boolean;
   readonly group?: boolean;
   readonly groupLevel?: number;
+  /** `lazy`: the index as it is, brought up to date afterwards. Default: before. */
+  readonly update?: 'lazy';
 }
 
 export interface ViewRow {
@@ -61,6 +65,21 @@ export interface Change {
   readonly seq: string;
   readonly deleted: boolean;
   readonly doc?: StoredDoc;
+}
+
+export interface ConflictQuery {
+  readonly startId?: string;
+  /** Documents to look at, at most. */
+  readonly limit: number;
+  /** Unix milliseconds; what was written since stays, as whoever wrote it may still be at it. */
+  readonly olderThanMs: number;
+}
+
+export interface ResolvedConflicts {
+  /** The hidden revisions that were removed. */
+  readonly removed: readonly { readonly id: string; readonly rev: string }[];
+  /** Where to go on; undefined at the end of the database. */
+  readonly nextId: string | undefined;
 }
 
 /**
@@ -98,6 +117,14 @@ export interface Database {
     endId?: string;
     limit: number;
   }): Promise<readonly SavedDoc[]>;
+  /**
+   * Reads documents again that were just written, with what lies hidden behind them: when two nodes
+   * or two clusters took a write each, one of the two wins by its revision. Those of `written` that
+   * do not win are taken back. What is stored now, by id; a document that is deleted is left out.
+   */
+  confirm(written: readonly SavedDoc[]): Promise<ReadonlyMap<string, SavedDoc>>;
+  /** Removes revisions that lie hidden behind others, `limit` documents at a time, in id order. */
+  resolveConflicts(query: ConflictQuery): Promise<ResolvedConflicts>;
   /** Changes after `since` ('0' = all, 'now'), at most `limit`; `lastSeq` to go on from. */
   changes(query: {
     since: string;
@@ -121,5 +148,7 @@ export interface Couch {
   listDatabases(prefix: string): Promise<readonly DatabaseName[]>;
   /** Resolves when the server answers `/_up`; else `unavailable`. */
   ping(): Promise<void>;
+  /** Whether calls are sent at all: while the breaker is open they are `unavailable` at once. */
+  breaker(): BreakerStatus;
   close(): Promise<void>;
 }

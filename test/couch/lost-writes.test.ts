@@ -101,9 +101,13 @@ describe('a write whose answer', () => {
     );
   });
 
-  test('is a 202 counts and is reported', async () => {
+  test('is a 202 for a document that nobody then knows is unknown, and reported', async () => {
     server.fail([{ kind: 'answer', status: 202, body: '{"ok":true,"id":"q","rev":"1-a"}' }], 'PUT');
-    expect(await db.put({ _id: 'q' })).toEqual({ _id: 'q', _rev: '1-a' });
+    expect(await failure(db.put({ _id: 'q' }))).toMatchObject({
+      code: 'unavailable',
+      reason: 'store_write_unknown',
+      subject: 'q',
+    });
     expect(events).toEqual([expect.objectContaining({ kind: 'accepted', method: 'PUT' })]);
   });
 });

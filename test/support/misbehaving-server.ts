@@ -33,6 +33,8 @@ export type Fault =
   | { readonly kind: 'garbled' }
   /** The target's own answer, that much later. */
   | { readonly kind: 'lag'; readonly ms: number }
+  /** The target acts on the request and says that fewer nodes than a majority did (202). */
+  | { readonly kind: 'accepted' }
   /** The target gets the request twice; the second answer counts. */
   | { readonly kind: 'twice' };
 
@@ -54,7 +56,7 @@ export interface MisbehavingServer {
   close(): Promise<void>;
 }
 
-/** A proxy before a store that misbehaves on demand. */
+/** A proxy before a store that misbehaves on demand; it is up all the same. */
 export async function startMisbehavingServer(target?: string): Promise<MisbehavingServer> {
   const seen: Seen[] = [];
   let queue: { fault: Fault; method: string | undefined }[] = [];
@@ -62,6 +64,10 @@ export async function startMisbehavingServer(target?: string): Promise<Misbehavi
     void receive(incoming).then((body) => {
       const { method = '', url = '', headers } = incoming;
       const one = { method, url, headers, body };
+      if (isBreakersProbe(one)) {
+        void act(undefined, target, one, outgoing).catch(() => outgoing.destroy());
+        return;
+      }
       seen.push(one);
       const at = queue.findIndex((entry) => entry.method === undefined || entry.method === method);
       const [entry] = at < 0 ? [] : queue.splice(at, 1);
@@ -86,6 +92,14 @@ export async function startMisbehavingServer(target?: string): Promise<Misbehavi
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+/**
+ * A client that met faults asks on a connection of its own whether the store is up. The faults here
+ * are those of single calls, so that question meets none, and nobody counts it.
+ */
+function isBreakersProbe({ url, headers }: Seen): boolean {
+  return url === '/_up' && headers['connection'] === 'close';
 }
 
 async function act(
@@ -132,6 +146,12 @@ async function act(
       const answer = await forward(target, seen);
       outgoing.writeHead(answer.status, { 'content-type': 'application/json' });
       outgoing.end(answer.body.slice(0, -5));
+      return;
+    }
+    case 'accepted': {
+      const answer = await forward(target, seen);
+      outgoing.writeHead(202, { 'content-type': 'application/json' });
+      outgoing.end(answer.body.replaceAll('"ok":true', '"ok":true,"accepted":true'));
       return;
     }
     case 'twice':
