@@ -58,11 +58,16 @@ export async function refreshAfterStart(
   }
 }
 
-/** Forgets ended tokens that are over by themselves, every hour until `signal` says stop. */
-export function sweepTokensHourly(services: Services, log: Log, signal: AbortSignal): void {
+/**
+ * Forgets ended tokens and idempotency keys that are over by themselves, every hour until `signal`
+ * says stop. Processes that sweep at the same time do each other no harm.
+ */
+export function sweepHourly(services: Services, log: Log, signal: AbortSignal): void {
+  const { tokens, idempotencyKeys } = services.refresh;
   const timer = setInterval(() => {
-    services.refresh.tokens().catch((error: unknown) => {
-      log.warn('ended tokens could not be swept', { error });
+    tokens().catch((error: unknown) => log.warn('ended tokens could not be swept', { error }));
+    idempotencyKeys(signal).catch((error: unknown) => {
+      log.warn('idempotency keys could not be swept', { error });
     });
   }, SWEEP_MS).unref();
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });

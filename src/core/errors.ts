@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'precondition_failed'
   | 'too_large'
   | 'unsupported_media_type'
+  | 'unprocessable'
   | 'too_many'
   | 'unavailable'
   | 'bad_gateway'

@@ -64,6 +64,15 @@ describe('the limit of failed sign-ins', () => {
     );
   });
 
+  it("counts guesses at what another client's Idempotency-Key was used with", async () => {
+    const signInOnce = (body: string) =>
+      callRaw(service.url, 'PUT', '/v2/api_auth', { body, headers: { 'idempotency-key': 'k' } });
+    expect((await signInOnce(good)).status).toBe(201);
+    for (let n = 0; n < LIMIT; n += 1) expect((await signInOnce(WRONG)).status).toBe(422);
+    expect((await signInOnce(WRONG)).status).toBe(429);
+    expect((await signIn(good)).status).toBe(429);
+  });
+
   it('counts guesses of clients that do not wait for the answer', async () => {
     const { hostname, port } = new URL(service.url);
     const head = `PUT /v2/api_auth HTTP/1.1\r\nhost: x\r\ncontent-length: ${WRONG.length}\r\n\r\n`;

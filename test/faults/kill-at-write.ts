@@ -15,6 +15,7 @@ export interface Subject {
   readonly method: string;
   readonly path: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly status: number;
 }
 
@@ -53,9 +54,9 @@ export async function listWrites(
   const { proxy, service } = await openVictim(databases);
   const writes: string[][] = [];
   try {
-    for (const { status, method, path, body } of subjects) {
+    for (const { status, method, path, body, headers = {} } of subjects) {
       proxy.watch();
-      const answer = await service.call(method, path, { token, body });
+      const answer = await service.call(method, path, { token, body, headers });
       if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status}`);
       writes.push([...proxy.landed]);
     }
@@ -80,8 +81,9 @@ export async function killAt(
       await service.kill();
       return 'drop';
     });
-    const { method, path, body } = subject;
-    const answer = await service.call(method, path, { token, body }).catch(() => undefined);
+    const { method, path, body, headers = {} } = subject;
+    const sent = service.call(method, path, { token, body, headers });
+    const answer = await sent.catch(() => undefined);
     if (answer !== undefined) throw new Error(`the service lived on: ${JSON.stringify(answer)}`);
     return [...proxy.landed];
   } finally {

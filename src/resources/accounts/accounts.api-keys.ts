@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isSameSecret } from '../../core/constant-time.js';
 import { toGregorian } from '../../core/gregorian.js';
 import type { Account } from './accounts.doc.js';
@@ -14,6 +15,8 @@ export interface ApiKeyDigests {
 }
 
 const KEY_BYTES = 32;
+/** On a cluster a view may lack what was saved a moment ago, a key that was just issued too. */
+const SECOND_LOOK_MS = 150;
 
 export type ApiKeys = ReturnType<typeof createApiKeys>;
 
@@ -47,6 +50,17 @@ export function createApiKeys(deps: {
     return undefined;
   }
 
+  async function look(apiKey: string): Promise<Account | undefined> {
+    for (const digest of deps.digests.digests(apiKey)) {
+      const ids = await store.findIdsByApiKeyDigest(digest);
+      const found = await confirm(ids, ({ apiKeyDigest }) => isSameSecret(digest, apiKeyDigest));
+      if (found !== undefined) return found;
+    }
+    return confirm(await store.findIdsByClearApiKey(apiKey), ({ stored }) =>
+      isSameSecret(apiKey, String(stored['pvt_api_key'] ?? '')),
+    );
+  }
+
   return {
     /** Makes a new key, which replaces the one in force. 64 lower-case hex characters. */
     async issue(accountId: string): Promise<string> {
@@ -57,14 +71,10 @@ export function createApiKeys(deps: {
 
     /** The account a key belongs to; Kazoo's clear keys of replicated accounts count as well. */
     async findAccount(apiKey: string): Promise<Account | undefined> {
-      for (const digest of deps.digests.digests(apiKey)) {
-        const ids = await store.findIdsByApiKeyDigest(digest);
-        const found = await confirm(ids, ({ apiKeyDigest }) => isSameSecret(digest, apiKeyDigest));
-        if (found !== undefined) return found;
-      }
-      return confirm(await store.findIdsByClearApiKey(apiKey), ({ stored }) =>
-        isSameSecret(apiKey, String(stored['pvt_api_key'] ?? '')),
-      );
+      const found = await look(apiKey);
+      if (found !== undefined) return found;
+      await sleep(SECOND_LOOK_MS);
+      return look(apiKey);
     },
 
     /** Replaces a clear key by its digest; the key goes on working. False: there was none. */

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { AppError, hasCode, InvalidError, type Issue } from '../../core/errors.js';
 import type { JsonObject } from '../../core/json.js';
 import { mergePatch } from '../../core/merge.js';
-import { newId } from '../../core/operation.js';
+import { isRepeat, newId, newIdFor } from '../../core/operation.js';
 import { validate } from '../../core/validation.js';
 import type { AccountClaims } from './accounts.claims.js';
 import {
@@ -13,17 +12,9 @@ import {
   trialFields,
   withPrivate,
 } from './accounts.doc.js';
+import type { AccountParticipant } from './accounts.participant.js';
 import { accountBody, settable } from './accounts.schema.js';
 import type { AccountStore } from './accounts.store.js';
-
-/** A resource that accounts hold; asked when an account is deleted. Wired in `app.ts`. */
-export interface AccountParticipant {
-  readonly name: string;
-  /** What forbids the deletion, in words: `2 subscriptions`; empty when nothing does. */
-  listHolds(accountId: string): Promise<readonly string[]>;
-  /** Gives back what the account holds; safe to repeat. */
-  release(accountId: string): Promise<void>;
-}
 
 export interface AccountServiceDeps {
   readonly store: AccountStore;
@@ -51,7 +42,7 @@ export type Match = (revision: string) => void;
 
 const noMatch: Match = () => undefined;
 const DEFAULT_TIMEZONE = 'UTC';
-const REALM_BYTES = 3;
+const REALM_DIGITS = 6;
 const SAVE_TRIES = 5;
 
 export type AccountService = ReturnType<typeof createAccountService>;
@@ -86,7 +77,7 @@ export function createAccountService(deps: AccountServiceDeps) {
 
   /** What Kazoo fills in where an account has none (§1.2). */
   function defaults(): Fields {
-    const realm = `${randomBytes(REALM_BYTES).toString('hex')}.${deps.realmSuffix}`;
+    const realm = `${newIdFor('realm').slice(0, REALM_DIGITS)}.${deps.realmSuffix}`;
     return { realm, timezone: DEFAULT_TIMEZONE };
   }
 
@@ -124,7 +115,10 @@ export function createAccountService(deps: AccountServiceDeps) {
     options: { parentId?: string; callerId?: string; private?: Fields } = {},
   ): Promise<Account> {
     const parent = options.parentId === undefined ? undefined : await get(options.parentId);
-    const id = newId();
+    const id = newIdFor('account');
+    // An earlier run that was cut off may have come this far.
+    const isSaved = isRepeat() && (await store.findStored(id)) !== undefined;
+    if (isSaved) return complete(await get(id), parent?.id);
     const { fields, enabled } = await check(id, { ...defaults(), ...settable(input) });
     const doc = toDoc(
       id,
@@ -152,9 +146,15 @@ export function createAccountService(deps: AccountServiceDeps) {
       await undoCreate(id, fields);
       throw error;
     }
+    return complete(account, parent?.id);
+  }
+
+  /** What comes after the write that counts; safe to repeat. */
+  async function complete(account: Account, parentId: string | undefined): Promise<Account> {
+    const { id, fields } = account;
     await attempt(id, 'confirm claims', () => claims.confirmAll(id, fields));
     await copyOut(account);
-    if (parent !== undefined) await keepBelow(account, parent.id);
+    if (parentId !== undefined) await keepBelow(account, parentId);
     return account;
   }
 
@@ -235,8 +235,8 @@ export function createAccountService(deps: AccountServiceDeps) {
     }
   }
 
-  async function refuseDescendants(id: string): Promise<void> {
-    const descendants = (await store.countDescendants([id])).get(id) ?? 0;
+  async function refuseDescendants(id: string, count = store.countDescendants): Promise<void> {
+    const descendants = (await count([id])).get(id) ?? 0;
     if (descendants === 0) return;
     throw new AppError('conflict', 'account has descendants', {
       reason: 'account_has_descendants',
@@ -265,10 +265,10 @@ export function createAccountService(deps: AccountServiceDeps) {
     await refuseDeletion(id);
     const saved = await store.save(withPrivate(before, { pvt_deleted: true }, now()));
     try {
-      await refuseDescendants(id);
+      await refuseDescendants(id, store.recountDescendants);
     } catch (error) {
       const restored = withPrivate({ ...before, stored: saved }, { pvt_deleted: undefined }, now());
-      await store.save(restored);
+      await copyOut(fromDoc(await store.save(restored)) ?? before);
       throw error;
     }
     deps.onChange(id);

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { AppError, hasCode, InvalidError, type Issue } from '../../core/errors.js';
 import type { JsonObject } from '../../core/json.js';
 import { mergePatch } from '../../core/merge.js';
-import { newId } from '../../core/operation.js';
+import { isRepeat, newId, newIdFor } from '../../core/operation.js';
 import type { Page, PageRequest } from '../../core/paging.js';
 import { validate } from '../../core/validation.js';
 import type { UserClaims } from './users.claims.js';
@@ -35,7 +34,7 @@ export interface UserServiceDeps {
   readonly onCleanupFailure: (error: unknown, accountId: string, step: string) => void;
 }
 
-const GENERATED_NAME_BYTES = 8;
+const GENERATED_NAME_DIGITS = 16;
 
 /** A user's fields, checked, and what becomes of the credentials. */
 interface Checked {
@@ -113,7 +112,7 @@ export function createUserService(deps: UserServiceDeps) {
     const named = typeof rest['username'] === 'string' ? rest['username'].toLowerCase() : undefined;
     const isGenerated = named === undefined && typeof password === 'string';
     const username = isGenerated
-      ? `user_${randomBytes(GENERATED_NAME_BYTES).toString('hex')}`
+      ? `user_${newIdFor('username').slice(0, GENERATED_NAME_DIGITS)}`
       : named;
     const checked: Checked = {
       fields: username === undefined ? rest : { ...rest, username },
@@ -189,7 +188,13 @@ export function createUserService(deps: UserServiceDeps) {
 
     async create(accountId: string, input: Fields, rights: Rights): Promise<User> {
       checkRights(rights, undefined, input);
-      const ids = { accountId, userId: newId() };
+      const ids = { accountId, userId: newIdFor('user') };
+      const earlier = isRepeat() ? await store.find(accountId, ids.userId) : undefined;
+      if (earlier !== undefined) {
+        // An earlier run that was cut off came this far; its claim may not be confirmed.
+        await attempt(accountId, () => claims.confirm(accountId, earlier.id, earlier.username));
+        return earlier;
+      }
       return save(ids, undefined, await check(ids, undefined, input));
     },
 

@@ -15,11 +15,19 @@ function tooLarge(): AppError {
   });
 }
 
+const EMPTY = Buffer.alloc(0);
+
+/** Without either header HTTP/1.1 has no body (RFC 9112 §6.3). */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}
+
 /**
  * Collects a request body. A body that is too large is read to its end and thrown away (up to
  * twice the limit), because closing earlier makes clients see a reset instead of the answer.
  */
 export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  if (!hasBody(request)) return EMPTY;
   const encoding = request.headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity') {
     throw new AppError('unsupported_media_type', `content-encoding ${encoding} is not accepted`, {
@@ -83,7 +91,7 @@ export function parseEnvelope(body: Buffer): JsonObject | undefined {
 }
 
 /** Credentials may stand in `data` (§4.3); they must not end in the document that is saved. */
-const CREDENTIALS: readonly string[] = ['auth_token', 'authorization'];
+export const CREDENTIALS: readonly string[] = ['auth_token', 'authorization'];
 
 function isStorable(name: string): boolean {
   return !isPrivateField(name) && !CREDENTIALS.includes(name);

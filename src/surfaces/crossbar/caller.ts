@@ -31,9 +31,9 @@ export interface Authenticator {
 export interface AccountDirectory {
   /**
    * The account, or undefined when there is none or it is deleted; at most a second old, or read
-   * now for `isWrite`, so that nothing is written into an account that was just deleted.
+   * now when it `mustBeNew`, so that nothing is written into an account that was just deleted.
    */
-  findPathAccount(accountId: string, isWrite: boolean): Promise<PathAccount | undefined>;
+  findPathAccount(accountId: string, mustBeNew: boolean): Promise<PathAccount | undefined>;
 }
 
 function header(headers: IncomingHttpHeaders, name: string): string | undefined {

@@ -1,14 +1,17 @@
-import express, { type NextFunction, type Request, type Response, type Router } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { Caller, TokenClaims } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
-import { runOperation } from '../../core/operation.js';
+import type { JsonObject } from '../../core/json.js';
+import { type Operation, runOperation } from '../../core/operation.js';
+import { answerOnce } from './answer-once.js';
 import { dataOf } from './body.js';
 import type { AccountDirectory, PathAccount } from './caller.js';
 import { type CrossbarDeps, control, sendFailure, sendReply, stateOf } from './exchange.js';
 import { checkAccept, ifMatch, setCorsHeaders } from './headers.js';
-import { createLoginGuard, createRequestLimiter, type GuardLogin } from './limits.js';
-import { methodsOf, type PathRoutes, tabulate, toExpressPath } from './path-table.js';
+import { contentOf, idempotencyKeyOf, type KeyedRequest } from './idempotency.js';
+import { addressKey, createLoginGuard, createRequestLimiter, type GuardLogin } from './limits.js';
+import { createPathFinder, type FoundPath, type PathRoutes, tabulate } from './path-table.js';
 import {
   gather,
   identify,
@@ -18,18 +21,19 @@ import {
   unauthenticated,
 } from './pipeline.js';
 import { type Method, methods, type Route } from './route.js';
+import { sendStream } from './stream.js';
 
 /** The account a path names, or Kazoo's 404 for it; this comes before authentication (§4.1). */
 async function findPathAccount(
   accounts: AccountDirectory,
   id: string | undefined,
-  isWrite: boolean,
+  mustBeNew: boolean,
 ): Promise<PathAccount | undefined> {
   if (id === undefined) return undefined;
   if (id.length !== 32) {
     throw new AppError('not_found', `invalid account_id '${id}'`, { reason: 'bad identifier' });
   }
-  const account = await accounts.findPathAccount(id, isWrite);
+  const account = await accounts.findPathAccount(id, mustBeNew);
   if (account === undefined) throw new AppError('not_found', 'no such account', { subject: id });
   return account;
 }
@@ -96,34 +100,60 @@ function createAuthenticate(
   };
 }
 
+/**
+ * Users of one account do not share keys: an answer shows the token it was asked with. Whoever has
+ * no token yet is told apart by its address, as by the limits.
+ */
+function keyedRequest(
+  request: Request,
+  { requestId, deadlineAt = 0, caller }: Operation,
+  asked: {
+    key: string;
+    route: Route;
+    params: Readonly<Record<string, string>>;
+    envelope: JsonObject | undefined;
+  },
+): KeyedRequest {
+  const { key, route, params, envelope } = asked;
+  const who = caller === undefined ? ['', addressKey(request)] : [caller.accountId, caller.userId];
+  return {
+    scope: [...who.map((part) => part ?? ''), route.method, route.path, JSON.stringify(params)],
+    key,
+    content: contentOf(request.query, envelope),
+    requestId,
+    limitMs: deadlineAt - Date.now(),
+    accountId: caller?.accountId,
+  };
+}
+
 /** Runs a route: account, caller, access, preconditions, then the route itself. */
 function createHandle(
   deps: CrossbarDeps,
   authenticate: Authenticate,
   guardLogin: GuardLogin,
-): (routes: PathRoutes, request: Request, response: Response) => Promise<void> {
-  return async (routes, request, response) => {
+): (found: FoundPath, request: Request, response: Response) => Promise<void> {
+  return async ({ routes, params }, request, response) => {
     const state = stateOf(response);
     const route = chooseRoute(routes, request, response);
     const { envelope } = state;
     // A body that is no envelope is refused before the caller is looked at (§4.1). Where a route
     // takes none, a body may still carry control values.
     const data = dataOf(envelope, route.dataOptional || route.body === undefined);
-    const params = request.params as Record<string, string>;
     const isWrite = route.method !== 'GET';
-    const pathAccount = await findPathAccount(deps.accounts, params['account_id'], isWrite);
+    const mustBeNew = isWrite && !route.checksAccount;
+    const pathAccount = await findPathAccount(deps.accounts, params['account_id'], mustBeNew);
     const caller = route.allow.needsToken ? await authenticate(request, response) : undefined;
     if (caller !== undefined && !route.allow.allows(caller, pathAccount)) {
       throw new AppError('forbidden', 'forbidden');
     }
-    checkAccept(request);
+    const mediaType = checkAccept(request, route.media);
     const match = ifMatch(request);
     // A write without preconditions of its own has no revision that If-Match could name.
     if (isWrite && !route.hasPreconditions) match('');
     const operation = caller === undefined ? state.operation : { ...state.operation, caller };
     const authToken = state.credentials?.kind === 'token' ? state.credentials.token : undefined;
-    const run = () =>
-      runOperation(operation, () =>
+    const run = (current: Operation) =>
+      runOperation(current, () =>
         route.handle({
           params,
           query: request.query,
@@ -133,48 +163,69 @@ function createHandle(
           pathAccount,
           authToken,
           match,
+          mediaType,
         }),
       );
-    const reply = await (route.isLogin ? guardLogin(request, run) : run());
+    const key = idempotencyKeyOf(request, route);
+    if (key !== undefined) {
+      const keyed = keyedRequest(request, operation, { key, route, params, envelope });
+      const work = { route, request: keyed, operation, guardLogin, run };
+      return answerOnce(deps, request, response, work);
+    }
+    const once = () => run(operation);
+    const reply = await (route.isLogin ? guardLogin(request, once) : once());
+    if ('stream' in reply) return sendStream(response, reply, mediaType, deps.onError);
     sendReply(deps, request, response, route, reply);
   };
 }
 
-/** The router of everything below `/v2`, in Kazoo's order of checks (kazoo-crossbar §4.1). */
-export function createCrossbar(deps: CrossbarDeps): Router {
+/** Answers CORS preflights and anybody who asks what a path can do, without a token. */
+function answerOptions(allowed: readonly string[], response: Response): void {
+  setCorsHeaders(response, allowed);
+  response.setHeader('allow', ['OPTIONS', ...allowed].join(', '));
+  response.status(204).end();
+}
+
+/**
+ * Everything below `/v2`, in Kazoo's order of checks (kazoo-crossbar §4.1). It is one handler and
+ * not a router of its own: Express's work on each layer would be most of that on a request.
+ */
+export function createCrossbar(deps: CrossbarDeps): RequestHandler {
   const guardLogin = createLoginGuard(deps.limits);
   const ended: EndedTokens = new LRUCache({ max: ENDED_MAX, ttl: ENDED_MS });
-  const requestLimiter = createRequestLimiter(deps.limits, (response) =>
+  const limitRequests = createRequestLimiter(deps.limits, (response) =>
     claimsToCount(response, ended),
   );
   const authenticate = createAuthenticate(deps, guardLogin, ended);
   const handle = createHandle(deps, authenticate, guardLogin);
-  const table = tabulate(deps.routes);
+  const findPath = createPathFinder(tabulate(deps.routes));
 
-  const router = express.Router({ caseSensitive: true });
-  router.use(prepare(deps));
-  router.options('/*path', (request, response) => {
-    const allowed = methodsOf(table, request.path);
-    setCorsHeaders(response, allowed);
-    response.setHeader('allow', ['OPTIONS', ...allowed].join(', '));
-    response.status(204).end();
-  });
-  router.use(identify(deps), requestLimiter, gather(deps), refuseEarly, resolveAccount);
-  for (const [path, routes] of table) {
-    router.all(toExpressPath(path), (request, response) => handle(routes, request, response));
-  }
-  router.use(async (request: Request, response: Response) => {
+  async function serve(request: Request, response: Response): Promise<void> {
+    if (request.method === 'OPTIONS') {
+      answerOptions([...(findPath(request.path)?.routes.keys() ?? methods)], response);
+      return;
+    }
+    await identify(deps, request, response);
+    await limitRequests(request, response);
+    await gather(deps, request, response);
+    refuseEarly(response);
+    resolveAccount(request, response);
+    const found = findPath(request.path);
+    if (found !== undefined) return handle(found, request, response);
     await authenticate(request, response);
     throw new AppError('not_found', 'not found');
-  });
-  router.use((error: unknown, request: Request, response: Response, next: NextFunction) => {
-    if (response.headersSent) next(error);
-    else sendFailure(deps, request, response, readable(error, request));
-  });
-  return router;
+  }
+
+  return (request, response, next) =>
+    prepare(deps, request, response, () => {
+      serve(request, response).catch((error: unknown) => {
+        if (response.headersSent) next(error);
+        else sendFailure(deps, request, response, readable(error, request));
+      });
+    });
 }
 
-/** Express reports a path that does not decode as a URIError. */
+/** A path that does not decode is a URIError. */
 function readable(error: unknown, request: Request): unknown {
   if (!(error instanceof URIError)) return error;
   return new AppError('not_found', 'the path is not valid', { subject: request.path });

@@ -14,6 +14,7 @@ const WIRE = {
   precondition_failed: [412, 'precondition_failed', 'the document has changed'],
   too_large: [413, 'validation error', 'the body is too large'],
   unsupported_media_type: [415, 'unsupported_media_type', 'unsupported media type'],
+  unprocessable: [422, 'unprocessable_entity', 'the request cannot be processed'],
   too_many: [429, 'too_many_requests', 'too many requests'],
   unavailable: [503, 'datastore_unreachable', 'datastore timeout'],
   bad_gateway: [502, 'bad_gateway', 'bad gateway'],

@@ -11,9 +11,11 @@ import {
 import { type EnvelopeFrame, presentFailure, presentSuccess } from './envelope.js';
 import { presentError } from './errors.js';
 import { isFresh, setCorsHeaders } from './headers.js';
+import type { Answer, IdempotencyKeys } from './idempotency.js';
 import { type Limits, tokensOf } from './limits.js';
 import { contentRevision } from './paging.js';
 import { methods, type Reply, type Route } from './route.js';
+import { hasLargeData, largeText, sendLarge } from './stream.js';
 
 /** What is needed to refuse a request. */
 export interface FailureDeps {
@@ -28,6 +30,7 @@ export interface CrossbarDeps extends FailureDeps {
   readonly routes: readonly Route[];
   readonly authenticator: Authenticator;
   readonly accounts: AccountDirectory;
+  readonly idempotency: IdempotencyKeys;
   readonly limits: Limits;
   /** Base of links, without a slash at its end. */
   readonly publicUrl: string;
@@ -94,13 +97,56 @@ function frameOf(
   };
 }
 
-function sendJson(request: Request, response: Response, status: number, body: object): void {
+function textOf(request: Request, response: Response, body: object): string {
   const isPretty =
     request.headers['x-pretty-print'] === 'true' ||
     control(request, response, 'pretty_print') === 'true';
-  const text = JSON.stringify(body, null, isPretty ? 2 : 0);
+  return JSON.stringify(body, null, isPretty ? 2 : 0);
+}
+
+/** Sends an answer whose text is there. */
+export function sendAnswer(response: Response, { status, headers, body }: Answer): void {
   response.status(status).setHeader('content-type', 'application/json');
-  response.send(Buffer.from(text));
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader('content-length', Buffer.byteLength(body));
+  // Express's own `send` writes head and body apart, which is a second packet for each answer.
+  response.end(body);
+}
+
+/** What a route answered, as status, headers and envelope. */
+function presentReply(
+  deps: CrossbarDeps,
+  request: Request,
+  response: Response,
+  route: Route,
+  reply: Reply<unknown>,
+) {
+  const hasData = reply.data !== undefined;
+  const revision = reply.revision ?? (hasData ? contentRevision(reply.data) : undefined);
+  const headers = {
+    ...(revision === undefined ? {} : { etag: `"${revision}"` }),
+    ...(reply.location === undefined ? {} : { location: `${deps.publicUrl}/v2${reply.location}` }),
+  };
+  const envelope = presentSuccess(frameOf(deps, request, response, reply.authToken), {
+    data: reply.data,
+    ...(revision === undefined ? {} : { revision }),
+    ...(reply.members === undefined ? {} : { members: reply.members }),
+  });
+  return { status: reply.status ?? route.status, headers, revision, envelope };
+}
+
+/** What a route answered, as text; large data is written piece by piece. */
+export async function renderReply(
+  deps: CrossbarDeps,
+  request: Request,
+  response: Response,
+  route: Route,
+  reply: Reply<unknown>,
+): Promise<Answer> {
+  const { status, headers, envelope } = presentReply(deps, request, response, route, reply);
+  const isLarge = hasLargeData(envelope);
+  const body = isLarge ? await largeText(envelope) : textOf(request, response, envelope);
+  return { status, headers, body };
 }
 
 /** Sends what a route answered, or 304 when the client has it already. */
@@ -111,25 +157,46 @@ export function sendReply(
   route: Route,
   reply: Reply<unknown>,
 ): void {
-  const hasData = reply.data !== undefined;
-  const revision = reply.revision ?? (hasData ? contentRevision(reply.data) : undefined);
-  if (revision !== undefined) response.setHeader('etag', `"${revision}"`);
-  if (reply.location !== undefined) {
-    response.setHeader('location', `${deps.publicUrl}/v2${reply.location}`);
-  }
+  const answer = presentReply(deps, request, response, route, reply);
+  const { status, headers, revision, envelope } = answer;
   if (route.method === 'GET') {
     response.setHeader('expires', EXPIRES);
     if (revision !== undefined && isFresh(request, revision)) {
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       response.status(304).end();
       return;
     }
   }
-  const body = presentSuccess(frameOf(deps, request, response, reply.authToken), {
-    data: reply.data,
-    ...(revision === undefined ? {} : { revision }),
-    ...(reply.members === undefined ? {} : { members: reply.members }),
-  });
-  sendJson(request, response, route.status, body);
+  if (hasLargeData(envelope)) {
+    response.status(status).setHeader('content-type', 'application/json');
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    void sendLarge(response, envelope, deps.onError);
+  } else {
+    sendAnswer(response, { status, headers, body: textOf(request, response, envelope) });
+  }
+}
+
+/** An error in the surface's envelope, reported once. */
+export function refuse(
+  deps: FailureDeps,
+  request: Request,
+  response: Response,
+  error: unknown,
+): Answer {
+  const refusal = presentError(error);
+  const { status, retryAfterS } = refusal;
+  deps.onError(error, status);
+  setCorsHeaders(response, stateOf(response).allowed);
+  const envelope = presentFailure(frameOf(deps, request, response), refusal);
+  return {
+    status,
+    headers: {
+      ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+      // What is left of an oversized body is not read, so the connection cannot be used again.
+      ...(status === 413 ? { connection: 'close' } : {}),
+    },
+    body: textOf(request, response, envelope),
+  };
 }
 
 /** Sends an error in the surface's envelope and reports it once. */
@@ -139,16 +206,5 @@ export function sendFailure(
   response: Response,
   error: unknown,
 ): void {
-  const answer = presentError(error);
-  deps.onError(error, answer.status);
-  setCorsHeaders(response, stateOf(response).allowed);
-  if (answer.retryAfterS !== undefined) response.setHeader('retry-after', answer.retryAfterS);
-  // What is left of an oversized body is not read, so the connection cannot be used again.
-  if (answer.status === 413) response.setHeader('connection', 'close');
-  sendJson(
-    request,
-    response,
-    answer.status,
-    presentFailure(frameOf(deps, request, response), answer),
-  );
+  sendAnswer(response, refuse(deps, request, response, error));
 }

@@ -24,7 +24,7 @@ export function createFallback(
   errorOf: (request: Request) => AppError = outside,
 ): Router {
   const router = express.Router();
-  router.use(prepare(deps));
+  router.use((request, response, next) => prepare(deps, request, response, next));
   router.use((request: Request) => {
     throw errorOf(request);
   });

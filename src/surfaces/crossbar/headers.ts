@@ -20,6 +20,7 @@ const ALLOW_HEADERS = [
   'x-pretty-print',
   'x-kazoo-cluster-id',
   'if-match',
+  'idempotency-key',
 ].join(', ');
 
 const EXPOSE_HEADERS = [
@@ -30,6 +31,7 @@ const EXPOSE_HEADERS = [
   'location',
   'etag',
   'retry-after',
+  'idempotent-replay',
 ].join(', ');
 
 /** Kazoo's CORS headers (§4.4); `allowed` are the methods of the path. */
@@ -82,9 +84,17 @@ export function ifMatch(request: Request): (revision: string) => void {
 
 const ACCEPTABLE = ['application/json', 'application/x-json', 'application/javascript'];
 
-/** Refuses a client that cannot read what this surface answers. */
-export function checkAccept(request: Request): void {
-  if (request.headers.accept !== undefined && request.accepts(ACCEPTABLE) === false) {
+const JSON_TYPE = 'application/json';
+
+/**
+ * What to answer with: JSON, or the one of the route's other media types that the client likes
+ * better. Refuses a client that can read none of them.
+ */
+export function checkAccept(request: Request, media: readonly string[] = []): string {
+  if (request.headers.accept === undefined) return JSON_TYPE;
+  const chosen = request.accepts([...ACCEPTABLE, ...media]);
+  if (chosen === false) {
     throw new AppError('not_acceptable', 'this service answers application/json');
   }
+  return media.includes(chosen) ? chosen : JSON_TYPE;
 }

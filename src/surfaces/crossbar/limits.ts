@@ -1,4 +1,4 @@
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, Response } from 'express';
 import { ipKeyGenerator, MemoryStore, type Options, rateLimit } from 'express-rate-limit';
 import type { TokenClaims } from '../../core/caller.js';
 import { AppError, hasCode } from '../../core/errors.js';
@@ -15,7 +15,7 @@ export interface Limits {
 const WINDOW_MS = 60_000;
 
 /** One IPv6 host may own a whole /64, so that is what is counted. */
-function addressKey(request: Request): string {
+export function addressKey(request: Request): string {
   return ipKeyGenerator(request.ip ?? '', 64);
 }
 
@@ -31,12 +31,12 @@ function refuse(what: string, resetTime: Date | undefined): AppError {
   });
 }
 
-/** Counts every request; `claimsOf` says whose it is. */
+/** Counts every request, or throws `too_many`; `claimsOf` says whose it is. */
 export function createRequestLimiter(
   limits: Limits,
   claimsOf: (response: Response) => TokenClaims | undefined,
-): RequestHandler {
-  return rateLimit({
+): (request: Request, response: Response) => Promise<void> {
+  const limiter = rateLimit({
     windowMs: WINDOW_MS,
     limit: (_request, response) =>
       claimsOf(response) === undefined
@@ -53,6 +53,12 @@ export function createRequestLimiter(
     handler: (request, _response, next) =>
       next(refuse('requests', (request as Counted).rateLimit?.resetTime)),
   });
+  return (request, response) =>
+    new Promise((resolve, reject) => {
+      limiter(request, response, (error?: unknown) =>
+        error === undefined ? resolve() : reject(error),
+      );
+    });
 }
 
 /** Runs an attempt to sign in; `too_many` instead when too many from its address have failed. */
@@ -61,6 +67,8 @@ export type GuardLogin = <T>(request: Request, attempt: () => Promise<T>) => Pro
 /** A store that is away, or an account that is disabled, is no wrong guess. */
 function isWrongGuess(error: unknown): boolean {
   if (hasCode(error, 'unauthenticated')) return true;
+  // Whoever knows a client's Idempotency-Key may try out what credentials it was used with.
+  if (hasCode(error, 'unprocessable')) return true;
   return hasCode(error, 'not_found') && error.reason === 'bad identifier';
 }
 

@@ -54,16 +54,44 @@ function requestBody(route: Route): Json | undefined {
 
 const errorAnswer = { $ref: '#/components/responses/Error' };
 
+/** Operations that take an Idempotency-Key. */
+function isKeyed(route: Route): boolean {
+  return route.method === 'PUT' || route.method === 'POST';
+}
+
+const keyParameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'A text of your own choice for this one request. For 24 hours a repeat with the same key, ' +
+    'query and body has no further effect and gets the first answer again, with the header ' +
+    '`Idempotent-Replay: true`.',
+  schema: { type: 'string', minLength: 1, maxLength: 255 },
+};
+
+/** What an operation with an Idempotency-Key may answer beside its own. */
+const keyedResponses = {
+  '409': { $ref: '#/components/responses/Conflict' },
+  '422': { $ref: '#/components/responses/KeyReused' },
+};
+
 function responses(route: Route): Json {
   const envelope = successEnvelope(route.answer, { ...route.answerMembers });
+  const content = { 'application/json': { schema: toSchema(envelope, 'output') } };
+  const streams = route.media.map((type) => [type, { schema: { type: 'string' } }]);
   return {
+    ...(route.hasDryRun && route.status !== 200
+      ? { '200': { description: 'A dry run: nothing was written', content } }
+      : {}),
     [route.status]: {
       description: route.status === 201 ? 'Created' : 'Success',
-      content: { 'application/json': { schema: toSchema(envelope, 'output') } },
+      content: { ...content, ...Object.fromEntries(streams) },
     },
     ...(route.method === 'GET'
       ? { '304': { description: 'If-None-Match names the revision' } }
       : {}),
+    ...(isKeyed(route) ? keyedResponses : {}),
     '4XX': errorAnswer,
     '5XX': errorAnswer,
   };
@@ -72,7 +100,8 @@ function responses(route: Route): Json {
 function operation(route: Route): Json {
   const body = requestBody(route);
   const allowed = `Allowed: ${route.allow.name}.`;
-  const all = parameters(route);
+  const keyed = isKeyed(route) ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : [];
+  const all = [...parameters(route), ...keyed];
   return {
     operationId: route.operationId,
     tags: [route.tag],
@@ -92,13 +121,26 @@ export function describeCrossbar(routes: readonly Route[]): { paths: Json; compo
     const path = `/v2${route.path}`;
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation(route) };
   }
+  const content = { 'application/json': { schema: toSchema(failureEnvelope, 'output') } };
   return {
     paths,
     components: {
+      parameters: { IdempotencyKey: keyParameter },
       responses: {
         Error: {
           description: 'An error in the envelope: `message` names it, `data` says more',
-          content: { 'application/json': { schema: toSchema(failureEnvelope, 'output') } },
+          content,
+        },
+        Conflict: {
+          description:
+            'A conflict with what is stored, or `idempotency_key_in_use`: a request with this ' +
+            'Idempotency-Key is under way, ask again after the time in Retry-After',
+          headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds' } },
+          content,
+        },
+        KeyReused: {
+          description: 'The Idempotency-Key was used for a request with another query or body',
+          content,
         },
       },
       securitySchemes: {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Request, Response } from 'express';
 import { AppError } from '../../core/errors.js';
 import { runOperation } from '../../core/operation.js';
 import { parseEnvelope, readBody } from './body.js';
@@ -23,14 +23,20 @@ export function unauthenticated(): AppError {
 }
 
 /** Gives the request its id, its deadline and its record. */
-export function prepare(deps: FailureDeps): RequestHandler {
-  return (request, response, next) => {
-    const requestId = requestIdOf(request);
-    const operation = { requestId, deadlineAt: Date.now() + deps.requestTimeoutMs };
-    openState(response, operation);
-    response.setHeader('x-request-id', requestId);
-    runOperation(operation, next);
-  };
+export function prepare(
+  deps: FailureDeps,
+  request: Request,
+  response: Response,
+  next: () => void,
+): void {
+  const requestId = requestIdOf(request);
+  const operation = { requestId, deadlineAt: Date.now() + deps.requestTimeoutMs };
+  openState(response, operation);
+  response.setHeader('x-request-id', requestId);
+  // Answers are data: whatever else a browser takes one for, it must not run or load anything.
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+  runOperation(operation, next);
 }
 
 function credentialsOf(request: Request, response: Response): Credentials | undefined {
@@ -55,36 +61,38 @@ async function readClaims(deps: CrossbarDeps, state: RequestState): Promise<void
  * its limit is refused before its body is read, so a token in the body counts as none there. A
  * fault waits until the request has been counted.
  */
-export function identify(deps: CrossbarDeps): RequestHandler {
-  return async (request, response, next) => {
-    if (isCrossOrigin(request)) setCorsHeaders(response, methods);
-    const state = stateOf(response);
-    state.credentials = credentialsOf(request, response);
-    await readClaims(deps, state);
-    next();
-  };
+export async function identify(
+  deps: CrossbarDeps,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  if (isCrossOrigin(request)) setCorsHeaders(response, methods);
+  const state = stateOf(response);
+  state.credentials = credentialsOf(request, response);
+  await readClaims(deps, state);
 }
 
 /** Reads the body, and the token that the body may hold; a broken body is told first. */
-export function gather(deps: CrossbarDeps): RequestHandler {
-  return async (request, response, next) => {
-    const state = stateOf(response);
-    try {
-      state.envelope = parseEnvelope(await readBody(request));
-    } catch (error) {
-      state.earlyError = error;
-    }
-    const credentials = credentialsOf(request, response);
-    if (!isDeepStrictEqual(credentials, state.credentials)) {
-      state.credentials = credentials;
-      await readClaims(deps, state);
-    }
-    next();
-  };
+export async function gather(
+  deps: CrossbarDeps,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const state = stateOf(response);
+  try {
+    state.envelope = parseEnvelope(await readBody(request));
+  } catch (error) {
+    state.earlyError = error;
+  }
+  const credentials = credentialsOf(request, response);
+  if (!isDeepStrictEqual(credentials, state.credentials)) {
+    state.credentials = credentials;
+    await readClaims(deps, state);
+  }
 }
 
 /** Kazoo refuses a broken body first and an expired token next, before it looks at the path. */
-export function refuseEarly(_request: Request, response: Response, next: NextFunction): void {
+export function refuseEarly(response: Response): void {
   const state = stateOf(response);
   if (state.earlyError !== undefined) throw state.earlyError;
   if (state.isExpired) {
@@ -94,7 +102,6 @@ export function refuseEarly(_request: Request, response: Response, next: NextFun
       details: { data: {} },
     });
   }
-  next();
 }
 
 /** The account a caller says it is of; Basic credentials are only checked with the route (§4.1). */
@@ -107,7 +114,7 @@ function ownAccountId({ claims, credentials }: RequestState): string | undefined
  * `/account/…` stands for `/accounts/{the caller's account}/…`, and a path that leaves the account
  * out is Kazoo's 404 for it (§4.1).
  */
-export function resolveAccount(request: Request, response: Response, next: NextFunction): void {
+export function resolveAccount(request: Request, response: Response): void {
   if (request.url.startsWith('/accounts//')) {
     throw new AppError('not_found', 'missing account_id', { reason: 'bad identifier' });
   }
@@ -116,5 +123,4 @@ export function resolveAccount(request: Request, response: Response, next: NextF
     if (accountId === undefined) throw unauthenticated();
     request.url = request.url.replace('/account', `/accounts/${accountId}`);
   }
-  next();
 }

@@ -20,6 +20,15 @@ export interface Reply<T> {
   readonly members?: Readonly<Record<string, unknown>>;
   /** A new token for the envelope. */
   readonly authToken?: string;
+  /** In place of the route's own status. */
+  readonly status?: 200 | 201;
+}
+
+/** An answer of another media type than JSON; its length is not known before its end. */
+export interface StreamReply {
+  readonly stream: AsyncIterable<string>;
+  /** What browsers call it when they save it. */
+  readonly fileName: string;
 }
 
 /** What a request brings to a route, before the route's own schemas have seen it. */
@@ -34,6 +43,8 @@ export interface RawInput {
   readonly authToken: string | undefined;
   /** Throws `precondition_failed` when If-Match names other revisions than this one. */
   readonly match: (revision: string) => void;
+  /** What the client wants to read: JSON, or one of the route's other media types. */
+  readonly mediaType: string;
 }
 
 /** What `run` gets: parsed and checked. */
@@ -47,6 +58,9 @@ export interface Input<P, Q, B, E> {
   readonly pathAccount: PathAccount | undefined;
   readonly authToken: string | undefined;
   readonly match: (revision: string) => void;
+  readonly mediaType: string;
+  /** True: answer as if it were done, and write nothing. */
+  readonly isDryRun: boolean;
 }
 
 type Shape = z.ZodObject;
@@ -88,9 +102,17 @@ export interface RouteDeclaration<
   readonly status?: 200 | 201;
   /** `run` checks If-Match itself, with `match`; elsewhere an If-Match on a write is a 412. */
   readonly hasPreconditions?: boolean;
+  /** `run` looks at the path's account itself, so a write need not read it before. */
+  readonly checksAccount?: boolean;
   /** Failed calls count against the login limit. */
   readonly isLogin?: boolean;
-  run(input: Input<z.output<P>, z.output<Q>, z.output<B>, z.output<E>>): Promise<Reply<z.input<A>>>;
+  /** Media types beside JSON that it can answer with; `run` then gives a {@link StreamReply}. */
+  readonly media?: readonly string[];
+  /** Takes `?dry_run=true`: its answer is a 200 with `dry_run: true` beside the data. */
+  readonly hasDryRun?: boolean;
+  run(
+    input: Input<z.output<P>, z.output<Q>, z.output<B>, z.output<E>>,
+  ): Promise<Reply<z.input<A>> | StreamReply>;
 }
 
 /** A declared route with its types erased: what the router and the API pages work with. */
@@ -111,11 +133,29 @@ export interface Route {
   readonly answerMembers: Readonly<Record<string, z.ZodType>>;
   readonly status: 200 | 201;
   readonly hasPreconditions: boolean;
+  readonly checksAccount: boolean;
   readonly isLogin: boolean;
-  handle(input: RawInput): Promise<Reply<unknown>>;
+  readonly media: readonly string[];
+  readonly hasDryRun: boolean;
+  handle(input: RawInput): Promise<Reply<unknown> | StreamReply>;
 }
 
 const nothing = z.object({});
+
+const dryRunQuery = z.object({
+  dry_run: z
+    .enum(['true', 'false'])
+    .optional()
+    .meta({ description: 'true: check everything, answer as if it were done, write nothing' }),
+});
+const dryRunMembers = { dry_run: z.literal(true).optional() };
+
+/** A dry run has created nothing, so its answer is no 201. */
+function asDryRun(reply: Reply<unknown> | StreamReply): Reply<unknown> | StreamReply {
+  if ('stream' in reply) return reply;
+  const { location: _nowhere, ...rest } = reply;
+  return { ...rest, status: 200, members: { ...reply.members, dry_run: true } };
+}
 
 /** A path parameter that its schema refuses names nothing that exists: 404 with the value. */
 function readParams<P extends Shape>(schema: P, params: Readonly<Record<string, string>>) {
@@ -133,7 +173,8 @@ export function route<
   B extends z.ZodType = z.ZodUnknown,
   E extends Shape = typeof nothing,
 >(declaration: RouteDeclaration<P, Q, B, E, A>): Route {
-  const { params, query, body, envelope } = declaration;
+  const { params, query, body, envelope, hasDryRun = false } = declaration;
+  const shownQuery = hasDryRun ? (query ?? nothing).extend(dryRunQuery.shape) : query;
   return {
     method: declaration.method,
     path: declaration.path,
@@ -143,17 +184,24 @@ export function route<
     description: declaration.description,
     allow: declaration.allow,
     params,
-    query,
+    query: shownQuery,
     body: declaration.bodyShown ?? body,
     dataOptional: declaration.dataOptional ?? false,
     envelope,
     answer: declaration.answer,
-    answerMembers: declaration.answerMembers ?? {},
+    answerMembers: { ...declaration.answerMembers, ...(hasDryRun ? dryRunMembers : {}) },
     status: declaration.status ?? 200,
     hasPreconditions: declaration.hasPreconditions ?? false,
+    checksAccount: declaration.checksAccount ?? false,
     isLogin: declaration.isLogin ?? false,
+    media: declaration.media ?? [],
+    hasDryRun,
     async handle(raw) {
-      return declaration.run({
+      const isDryRun =
+        hasDryRun &&
+        raw.query['dry_run'] !== undefined &&
+        validate(dryRunQuery, raw.query).dry_run === 'true';
+      const reply = await declaration.run({
         params: readParams((params ?? nothing) as P, raw.params),
         query: validate((query ?? nothing) as Q, raw.query),
         data: (body === undefined ? undefined : validate(body, raw.data)) as z.output<B>,
@@ -163,7 +211,10 @@ export function route<
         pathAccount: raw.pathAccount,
         authToken: raw.authToken,
         match: raw.match,
+        mediaType: raw.mediaType,
+        isDryRun,
       });
+      return isDryRun ? asDryRun(reply) : reply;
     },
   };
 }
