@@ -37,7 +37,10 @@ export function createRoutes(services: Services, now: () => number): readonly Ro
     ...accountRoutes({ accounts, listing, apiKeys, now }),
     ...searchRoutes(listing),
     ...userRoutes(services.users),
-    ...ipRoutes(services.ips),
+    ...ipRoutes({
+      real: { ips: services.ips, pool: services.ipPool },
+      dry: services.dryIps,
+    }),
     ...schemaRoutes(schemas),
   ];
 }

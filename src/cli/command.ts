@@ -33,6 +33,11 @@ export interface Command {
   readonly name: string;
   /** Arguments for people: `<required>` ones, then `[optional]` ones. */
   readonly parameters: readonly string[];
+  /** Other arguments that it takes as well; `takes` tells them from arguments that are wrong. */
+  readonly otherForms?: readonly {
+    readonly parameters: readonly string[];
+    takes(args: readonly string[]): boolean;
+  }[];
   /** One line. */
   readonly summary: string;
   /** More lines for the command's own help. */
@@ -53,8 +58,10 @@ export function usageOf(module: Module, command: Command): string {
   return ['sup', module.name, command.name, ...command.parameters].join(' ');
 }
 
-/** Whether so many arguments fit. */
-export function fits(command: Command, count: number): boolean {
+/** Whether the arguments fit, by their number or as one of the command's other forms. */
+export function fits(command: Command, args: readonly string[]): boolean {
+  const count = args.length;
+  if (command.otherForms?.some((form) => form.takes(args))) return true;
   const required = command.parameters.filter((text) => text.startsWith('<')).length;
   return count >= required && count <= command.parameters.length;
 }

@@ -52,8 +52,11 @@ sup help ${module.name} <function> says more about one.
 /** One function with its arguments and options. */
 export function describeCommand(module: Module, command: Command): string {
   const details = (command.details ?? []).map((line) => `${line}\n`).join('');
+  const others = (command.otherForms ?? []).map(
+    ({ parameters }) => `       ${usageOf(module, { ...command, parameters })}\n`,
+  );
   return `Usage: ${usageOf(module, command)}
-
+${others.join('')}
 ${command.summary}
 ${details === '' ? '' : `\n${details}`}
 Options:

@@ -7,6 +7,8 @@ import type { TerminalStream } from './terminal.js';
 export interface Input {
   /** True: somebody is there to answer. */
   readonly isInteractive: boolean;
+  /** What comes by a pipe, as it comes. */
+  readonly stream: AsyncIterable<unknown>;
   /** Asks with the answer shown. Only when interactive. */
   ask(question: string): Promise<string>;
   /**
@@ -46,6 +48,7 @@ export function createInput(
 
   return {
     isInteractive,
+    stream: stdin,
     ask: (text) => question(text, false),
     readSecret: async (what) => {
       if (!isInteractive) return checked(await readLine(stdin), what);

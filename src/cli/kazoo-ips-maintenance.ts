@@ -1,63 +1,17 @@
-import { AppError, InvalidError } from '../core/errors.js';
+import { InvalidError } from '../core/errors.js';
 import { type IpAddress, parseIp } from '../core/ip-address.js';
-import { validate } from '../core/validation.js';
-import { ipBody } from '../resources/ips/ips.schema.js';
 import { parseAccountId } from './account-id.js';
 import type { Call, Command, Module, Outcome } from './command.js';
-import { atomOf, EXIT, exitOf } from './exit-codes.js';
+import { EXIT } from './exit-codes.js';
 import { formatIpTable } from './ip-table.js';
-import { describeError } from './terminal.js';
-
-/** The schema's own words are for programs: `failed to validate`. */
-const NO_IP = 'ip: neither an IPv4 nor an IPv6 address in its usual form';
-
-/** Kazoo's line about a failure, and what more there is to say about it. */
-function fail(call: Call, line: string, reason: string, talk?: string): Outcome {
-  call.terminal.print(`${line}: ${reason}`);
-  if (talk !== undefined) call.terminal.say(talk);
-  return { data: { error: reason }, exit: EXIT.failed };
-}
-
-/** Runs `work`; what it refuses becomes Kazoo's line with the reason as an Erlang atom. */
-async function orFail(call: Call, line: string, work: () => Promise<Outcome>): Promise<Outcome> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    const isKnown = error.code === 'not_found' || error.code === 'conflict';
-    const outcome = fail(call, line, atomOf(error), isKnown ? undefined : describeError(error));
-    return { ...outcome, exit: exitOf(error) };
-  }
-}
+import { addIps, isFileName } from './kazoo-ips-add.js';
+import { fail, NO_IP, orFail } from './kazoo-line.js';
 
 /** The address, or undefined with a remark: no pool can have what is no address. */
 function readIp(call: Call, text: string): IpAddress | undefined {
   const ip = parseIp(text);
   if (ip === undefined) call.terminal.say(NO_IP);
   return ip;
-}
-
-/** Kazoo takes any text. What is stored here is found again by its one canonical spelling. */
-async function add(call: Call): Promise<Outcome> {
-  const [ip = '', zone = '', host = ''] = call.args;
-  const line = `unable to add IP ${ip}`;
-  let fields: ReturnType<typeof validate<typeof ipBody>>;
-  try {
-    fields = validate(ipBody, { ip, zone, host });
-  } catch (error) {
-    if (!(error instanceof InvalidError)) throw error;
-    const names = error.issues.map(({ path }) => String(path[0]));
-    const faults = error.issues.map(({ path, message }) =>
-      path[0] === 'ip' ? NO_IP : `${path[0]}: ${message}`,
-    );
-    return fail(call, line, `invalid_${names[0]}`, faults.join('; '));
-  }
-  return orFail(call, line, async () => {
-    const { services } = await call.open();
-    const added = await services.ips.create(fields);
-    call.terminal.print(`added IP ${added.ip} to available dedicated ips`);
-    return { data: { ip: added.ip, zone: added.zone, host: added.host, status: 'available' } };
-  });
 }
 
 /** Kazoo knows no difference between one's own and another's: both are `already_assigned`. */
@@ -147,9 +101,16 @@ const commands: readonly Command[] = [
   {
     name: 'add',
     parameters: ['<ip>', '<zone>', '<host>'],
+    otherForms: [{ parameters: ['<file>'], takes: isFileName }],
     summary: 'Add an address to the pool of dedicated IPs',
-    details: ['zone: where the proxy stands; host: the name of the proxy.'],
-    run: add,
+    details: [
+      'ip: an address, or a block such as 192.0.2.0/28 with its first and last address.',
+      'zone: where the proxy stands; host: the name of the proxy.',
+      'file: CSV with an address, its zone and its host in each line, or - for a pipe. A first',
+      'line with the names ip, zone and host may have them in another order, and more columns.',
+      'Lines that fail are told with their number; the others are added, and a repeat is safe.',
+    ],
+    run: addIps,
   },
   {
     name: 'assign',

@@ -96,7 +96,7 @@ async function judgeAndRun(work: Work, surroundings: Surroundings): Promise<Exit
     stderr.write(`sup: ${command.name} does not take --${strange.join(', --')}\n`);
     return EXIT.usage;
   }
-  if (!fits(command, args.length)) {
+  if (!fits(command, args)) {
     // Kazoo has a function without arguments that only says how to call the other.
     if (args.length === 0) stdout.write(`Please use: ${usageOf(module, command)}\n`);
     else stderr.write(`${WRONG}\n`);

@@ -53,6 +53,25 @@ describe('a service that is killed while it changes the pool', () => {
   );
 
   it(
+    'has allocated all that was asked for or nothing',
+    async () => {
+      await ground.killEverywhere(async () => {
+        const zone = `kill-${ground.next()}`;
+        const ips = [1, 2, 3].map(() => `10.1.2.${ground.next()}`);
+        await ground.ask('PUT', '/v2/ips', { ips, zone, host: 'kill.example.com' });
+        return {
+          method: 'POST',
+          path: `/v2/accounts/${RESELLER}/ips`,
+          body: { data: { quantity: 3, zone } },
+          status: 200,
+          isDone: async () => (await Promise.all(ips.map(isHeld))).every(Boolean),
+        };
+      }, /dedicated_ips/);
+    },
+    KILLS_MS,
+  );
+
+  it(
     'has released the addresses of a list or has not',
     async () => {
       await ground.killEverywhere(async () => {

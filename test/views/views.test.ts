@@ -117,7 +117,8 @@ const user = {
   pvt_md5_auth_digest: 'md',
   pvt_sha1_auth_digest: 'sd',
 };
-const samples: Record<string, object> = { dedicated_ip: ip, free, account, user };
+const key = { _id: 'k', _rev: '2-a', pvt_type: 'idempotency_key', pvt_expires_ms: 1_800_000 };
+const samples: Record<string, object> = { dedicated_ip: ip, free, account, user, key };
 
 describe('dedicated IPs', () => {
   const path = (view: string): string => `dedicated_ips/dedicated_ips/${view}`;
@@ -140,6 +141,25 @@ describe('dedicated IPs', () => {
     ]);
     expect(await runReduce(path('host_listing'), [null, null])).toBe(true);
     expect(await runReduce(path('zone_listing'), [true])).toBe(true);
+  });
+
+  test('are found by every combination of zone, host, status and holder', async () => {
+    const byFilter = 'dedicated_ips/telcouch/by_filter';
+    const held = { zone: 'us-east', host: 'proxy1', status: 'assigned', assigned_to: ID };
+    expect(await runMap(byFilter, ip)).toEqual([
+      [['zone', 'us-east', 'proxy1', 'assigned'], held],
+      [['status', 'assigned', 'us-east', 'proxy1'], held],
+      [['host', 'proxy1', 'assigned'], held],
+      [['account', ID, 'us-east', 'proxy1'], held],
+      [['account_host', ID, 'proxy1'], held],
+    ]);
+    const loose = { zone: 'z', host: 'h', status: 'available' };
+    expect(await runMap(byFilter, { ...free, pvt_assigned_to: ID })).toEqual([
+      [['zone', 'z', 'h', 'available'], loose],
+      [['status', 'available', 'z', 'h'], loose],
+      [['host', 'h', 'available'], loose],
+    ]);
+    expect(await runMap(byFilter, { ...free, pvt_zone: 7 })).toEqual([]);
   });
 });
 
@@ -271,4 +291,10 @@ describe('users', () => {
       [['device', 'desk7'], { id: 'd', name: 'Desk 7' }],
     ]);
   });
+});
+
+test('records of idempotency keys are found by their end, at the revision that ends', async () => {
+  const path = 'ops-top/idempotency/by_expiry';
+  expect(await runMap(path, key)).toEqual([[key.pvt_expires_ms, key._rev]]);
+  expect(await runMap(path, { ...key, pvt_expires_ms: undefined })).toEqual([]);
 });

@@ -14,10 +14,17 @@ export interface IpCopies {
   settle(accountId: string, ips: readonly string[]): Promise<SettledCopies>;
   /** As settle, but a failure is reported and tried again in the background. */
   settleEventually(accountId: string, ips: readonly string[]): Promise<void>;
+  /**
+   * Writes the copies of addresses that were just given to the account, as if it had none of them;
+   * whether they are still right is looked at shortly after. Never rejects.
+   */
+  place(accountId: string, held: readonly DedicatedIp[]): Promise<void>;
   /** Ends the background tries; what is left undone is for `refresh`. */
   stop(): void;
 }
 
+/** What was placed is looked at again this much later, many at once. */
+const RECHECK_MS = 20;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 /** Addresses that wait for another try, at most; beyond it only `refresh` mends them. */
@@ -53,7 +60,9 @@ export function createIpCopies(deps: {
 }): IpCopies {
   const { store } = deps;
   const waiting = new Map<string, Set<string>>();
+  const placed = new Map<string, { accountId: string; truth: DedicatedIp }>();
   let timer: NodeJS.Timeout | undefined;
+  let recheckTimer: NodeJS.Timeout | undefined;
   let delayMs = RETRY_FIRST_MS;
   let isStopped = false;
 
@@ -101,6 +110,53 @@ export function createIpCopies(deps: {
     throw new AppError('conflict', 'the copies change too often to be settled now');
   }
 
+  async function settleEventually(accountId: string, ips: readonly string[]): Promise<void> {
+    try {
+      await settle(accountId, ips);
+    } catch (error) {
+      deps.onFailure(error, accountId);
+      retryLater(accountId, ips);
+    }
+  }
+
+  async function place(accountId: string, held: readonly DedicatedIp[]): Promise<void> {
+    if (held.length === 0) return;
+    try {
+      const results = await store.writeCopies(accountId, held.map(copyOf));
+      const others = results.flatMap((result) => (result.ok ? [] : [result.id]));
+      if (others.length > 0) await settle(accountId, others);
+    } catch (error) {
+      deps.onFailure(error, accountId);
+      retryLater(
+        accountId,
+        held.map(({ ip }) => ip),
+      );
+    }
+    for (const truth of held) placed.set(`${truth.ip}/${accountId}`, { accountId, truth });
+    if (recheckTimer === undefined && !isStopped) {
+      recheckTimer = setTimeout(() => void recheck(), RECHECK_MS);
+    }
+  }
+
+  /** Settles what has changed since it was placed: its writer may have been here before us. */
+  async function recheck(): Promise<void> {
+    recheckTimer = undefined;
+    const batch = [...placed.values()];
+    placed.clear();
+    let changed = batch;
+    try {
+      const current = await store.confirm(batch.map(({ truth }) => truth));
+      changed = batch.filter(({ truth }) => current.get(truth.ip) !== truth.revision);
+    } catch {
+      // Not knowing is as good as having changed: settling looks again, and tells its failures.
+    }
+    const byAccount = new Map<string, string[]>();
+    for (const { accountId, truth } of changed) {
+      byAccount.set(accountId, [...(byAccount.get(accountId) ?? []), truth.ip]);
+    }
+    for (const [accountId, ips] of byAccount) await settleEventually(accountId, ips);
+  }
+
   function retryLater(accountId: string, ips: readonly string[]): void {
     const known = waiting.get(accountId) ?? new Set<string>();
     for (const ip of ips) if (known.size < MAX_WAITING) known.add(ip);
@@ -129,17 +185,12 @@ export function createIpCopies(deps: {
 
   return {
     settle,
-    async settleEventually(accountId, ips) {
-      try {
-        await settle(accountId, ips);
-      } catch (error) {
-        deps.onFailure(error, accountId);
-        retryLater(accountId, ips);
-      }
-    },
+    place,
+    settleEventually,
     stop() {
       isStopped = true;
       clearTimeout(timer);
+      clearTimeout(recheckTimer);
     },
   };
 }

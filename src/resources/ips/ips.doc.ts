@@ -97,6 +97,20 @@ export function heldBy(
   };
 }
 
+/** The same address, whoever holds it, in another place. */
+export function placedAt(
+  before: DedicatedIp,
+  to: { zone: string; host: string },
+  nowMs: number,
+): StoredDoc {
+  return {
+    ...before.stored,
+    ...stamp(before.stored, { type: DEDICATED_IP, nowMs }),
+    pvt_zone: to.zone,
+    pvt_host: to.host,
+  };
+}
+
 /** The copy in the holder's account database: the same document without its revision. */
 export function copyOf(truth: DedicatedIp): StoredDoc {
   const { _rev, ...copy } = truth.stored;

@@ -4,15 +4,14 @@ import { accountMember, nobody, superduper } from '../../surfaces/crossbar/acces
 import { contentRevision } from '../../surfaces/crossbar/paging.js';
 import { type Route, route } from '../../surfaces/crossbar/route.js';
 import { accountParams } from '../../surfaces/crossbar/shapes.js';
-import type { DedicatedIp } from './ips.doc.js';
+import { type IpHandlerDeps, poolRoutes } from './ips.pool.handlers.js';
+import { assignBody } from './ips.pool.schema.js';
+import { presentIp } from './ips.present.js';
 import {
   accountIpParams,
   accountIpTextParams,
   availableQuery,
   batchAnswer,
-  createdIp,
-  deletedIp,
-  ipBody,
   ipDetails,
   ipListing,
   ipParams,
@@ -22,29 +21,6 @@ import {
 import type { IpBatch, IpService } from './ips.service.js';
 
 const tag = 'IPs';
-
-function presentIp(ip: DedicatedIp) {
-  return {
-    id: ip.ip,
-    ip: ip.ip,
-    zone: ip.zone,
-    host: ip.host,
-    status: ip.assignedTo === undefined ? ('available' as const) : ('assigned' as const),
-    type: 'dedicated_ip' as const,
-    ...(ip.assignedTo === undefined ? {} : { assigned_to: ip.assignedTo }),
-  };
-}
-
-function presentReadOnly(ip: DedicatedIp) {
-  const { ip: _ip, ...details } = presentIp(ip);
-  return {
-    ...details,
-    rev: ip.revision,
-    vsn: ip.version,
-    modified: ip.modified,
-    created: ip.created,
-  };
-}
 
 function presentBatch(batch: IpBatch) {
   const data = {
@@ -73,21 +49,6 @@ function systemRoutes(ips: IpService): Route[] {
       }),
     }),
     route({
-      method: 'PUT',
-      path: '/ips',
-      operationId: 'createIp',
-      tag,
-      summary: 'Add an IP to the system',
-      allow: superduper,
-      body: ipBody,
-      answer: createdIp,
-      status: 201,
-      run: async ({ data: { ip, zone, host } }) => {
-        const created = await ips.create({ ip, zone, host });
-        return { data: { _read_only: presentReadOnly(created) }, revision: created.revision };
-      },
-    }),
-    route({
       method: 'GET',
       path: '/ips/{ip}',
       operationId: 'getSystemIp',
@@ -99,24 +60,6 @@ function systemRoutes(ips: IpService): Route[] {
       run: async ({ params, caller }) => {
         const ip = await ips.get(params.ip, { accountId: caller.accountId, seesAll: true });
         return { data: presentIp(ip), revision: ip.revision };
-      },
-    }),
-    route({
-      method: 'DELETE',
-      path: '/ips/{ip}',
-      operationId: 'deleteIp',
-      tag,
-      summary: 'Remove an IP from the system, assigned or not',
-      allow: superduper,
-      params: ipParams,
-      answer: deletedIp,
-      hasPreconditions: true,
-      run: async ({ params, match }) => {
-        const ip = await ips.remove(params.ip, match);
-        return {
-          data: { _read_only: { ...presentReadOnly(ip), deleted: true as const } },
-          revision: ip.revision,
-        };
       },
     }),
   ];
@@ -186,7 +129,8 @@ function listRoutes(ips: IpService): Route[] {
   ];
 }
 
-function bulkRoutes(ips: IpService): Route[] {
+function bulkRoutes(deps: IpHandlerDeps): Route[] {
+  const of = (isDryRun: boolean) => (isDryRun ? deps.dry : deps.real);
   return [
     route({
       method: 'POST',
@@ -194,13 +138,24 @@ function bulkRoutes(ips: IpService): Route[] {
       operationId: 'assignIps',
       tag,
       summary: 'Assign IPs to the account',
-      description: 'All or nothing at validation: one bad IP is a 400 and nothing is written.',
+      description:
+        'All or nothing at validation: one bad IP is a 400 and nothing is written. With ' +
+        '`quantity` so many free IPs are picked, or it is a 409 `pool_exhausted`.',
       allow: accountMember,
       params: accountParams,
-      body: ipsBody,
+      body: assignBody,
       answer: batchAnswer,
-      run: async ({ params, data }) =>
-        presentBatch(await ips.assign(params.account_id, data.ips ?? [])),
+      checksAccount: true,
+      hasDryRun: true,
+      run: async ({ params, data, isDryRun }) => {
+        const { ips, pool } = of(isDryRun);
+        const { quantity, zone } = data;
+        if (quantity === undefined) {
+          return presentBatch(await ips.assign(params.account_id, data.ips ?? []));
+        }
+        const request = { quantity, zone: zone === '' ? undefined : zone };
+        return presentBatch(await pool.allocate(params.account_id, request));
+      },
     }),
     route({
       method: 'DELETE',
@@ -212,13 +167,15 @@ function bulkRoutes(ips: IpService): Route[] {
       params: accountParams,
       body: ipsBody,
       answer: batchAnswer,
-      run: async ({ params, data }) =>
-        presentBatch(await ips.release(params.account_id, data.ips ?? [])),
+      hasDryRun: true,
+      run: async ({ params, data, isDryRun }) =>
+        presentBatch(await of(isDryRun).ips.release(params.account_id, data.ips ?? [])),
     }),
   ];
 }
 
-function singleRoutes(ips: IpService): Route[] {
+function singleRoutes(deps: IpHandlerDeps): Route[] {
+  const of = (isDryRun: boolean) => (isDryRun ? deps.dry : deps.real).ips;
   return [
     route({
       method: 'POST',
@@ -230,9 +187,11 @@ function singleRoutes(ips: IpService): Route[] {
       params: accountIpTextParams,
       answer: batchAnswer,
       hasPreconditions: true,
-      run: async ({ params, match }) => {
+      checksAccount: true,
+      hasDryRun: true,
+      run: async ({ params, match, isDryRun }) => {
         const { ips: list } = validate(ipsBody, { ips: [params.ip] });
-        return presentBatch(await ips.assign(params.account_id, list ?? [], match));
+        return presentBatch(await of(isDryRun).assign(params.account_id, list ?? [], match));
       },
     }),
     route({
@@ -245,9 +204,10 @@ function singleRoutes(ips: IpService): Route[] {
       params: accountIpTextParams,
       answer: batchAnswer,
       hasPreconditions: true,
-      run: async ({ params, match }) => {
+      hasDryRun: true,
+      run: async ({ params, match, isDryRun }) => {
         const { ips: list } = validate(ipsBody, { ips: [params.ip] });
-        return presentBatch(await ips.release(params.account_id, list ?? [], match));
+        return presentBatch(await of(isDryRun).release(params.account_id, list ?? [], match));
       },
     }),
     route({
@@ -261,7 +221,7 @@ function singleRoutes(ips: IpService): Route[] {
       answer: ipDetails,
       run: async ({ params, caller }) => {
         const viewer = { accountId: params.account_id, seesAll: caller.isSuperduper };
-        const ip = await ips.get(params.ip, viewer);
+        const ip = await deps.real.ips.get(params.ip, viewer);
         return { data: presentIp(ip), revision: ip.revision };
       },
     }),
@@ -269,12 +229,14 @@ function singleRoutes(ips: IpService): Route[] {
 }
 
 /** Every operation on dedicated IPs (ips.txt; kazoo-crossbar §1). */
-export function ipRoutes(ips: IpService): Route[] {
+export function ipRoutes(deps: IpHandlerDeps): Route[] {
+  const { ips } = deps.real;
   return [
+    ...poolRoutes(deps),
     ...systemRoutes(ips),
     ...nameRoutes(ips),
     ...listRoutes(ips),
-    ...bulkRoutes(ips),
-    ...singleRoutes(ips),
+    ...bulkRoutes(deps),
+    ...singleRoutes(deps),
   ];
 }

@@ -37,10 +37,12 @@ export const ipBody = z
   .meta({ description: 'A dedicated IP address of the system' });
 
 /** Free addresses asked for at once, at most. */
-const MAX_QUANTITY = 1000;
+export const MAX_QUANTITY = 1000;
+/** Characters of a name of a zone. */
+export const MAX_ZONE = 256;
 
 export const availableQuery = z.object({
-  zone: z.string().max(256).optional().meta({ description: 'filter the results by Zone' }),
+  zone: z.string().max(MAX_ZONE).optional().meta({ description: 'filter the results by Zone' }),
   quantity: z
     .int()
     .min(1)
@@ -58,7 +60,7 @@ export const accountIpTextParams = accountParams.extend({
   ip: z.string().meta({ description: 'IPv4 or IPv6 address' }),
 });
 
-const status = z.enum(['available', 'assigned']);
+export const status = z.enum(['available', 'assigned']);
 
 export const ipDetails = z.strictObject({
   id: z.string(),

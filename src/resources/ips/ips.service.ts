@@ -1,5 +1,6 @@
 import { AppError, hasCode, InvalidError, type Issue } from '../../core/errors.js';
 import { compareIps, type IpAddress, parseIp } from '../../core/ip-address.js';
+import { isOfEarlierRun } from '../../core/operation.js';
 import type { IpCopies } from './ips.copies.js';
 import type { DedicatedIp } from './ips.doc.js';
 import type { IpStore, ListedIp, SummarizedIp } from './ips.store.js';
@@ -37,9 +38,14 @@ function issueAt(n: number, ip: IpAddress, rule: string, message: string): Issue
   return { path: [`ips.${n}`], rule, message, details: { value: ip } };
 }
 
+/** True in a repeat, for what an earlier run of it has assigned. */
+function isOwnAssignment({ assignedTo, stored }: DedicatedIp, accountId: string): boolean {
+  return assignedTo === accountId && isOfEarlierRun(stored['pvt_request_id']);
+}
+
 function assignIssue(found: DedicatedIp | undefined, accountId: string, n: number, ip: IpAddress) {
   if (found === undefined) return [issueAt(n, ip, 'not_found', 'ip not found')];
-  if (found.assignedTo === undefined) return [];
+  if (found.assignedTo === undefined || isOwnAssignment(found, accountId)) return [];
   return found.assignedTo === accountId
     ? [issueAt(n, ip, 'superfluous', 'ip already assigned')]
     : [issueAt(n, ip, 'forbidden', 'ip assigned to another account')];
@@ -75,7 +81,10 @@ export function createIpService(deps: IpServiceDeps) {
     const found = await store.findMany([...new Set(ips)]);
     const issues = ips.flatMap((ip, n) => issuesOf(found.get(ip), accountId, n, ip));
     if (issues.length > 0) throw new InvalidError(issues);
-    for (const ip of found.values()) match(ip.revision);
+    for (const ip of found.values()) {
+      // The revision that the client named is the one before its own assignment.
+      if (!isOwnAssignment(ip, accountId)) match(ip.revision);
+    }
     return [...found.values()];
   }
 
@@ -106,24 +115,32 @@ export function createIpService(deps: IpServiceDeps) {
     return { success, error };
   }
 
+  /** The surface's look at the account may be a second old, and maintenance takes any id. */
+  async function requireAccount(accountId: string): Promise<void> {
+    const tree = await deps.accounts.findTree(accountId);
+    if (tree !== undefined) return;
+    throw new AppError('not_found', 'no such account', { subject: accountId });
+  }
+
   async function assign(
     accountId: string,
     ips: readonly IpAddress[],
     match: Match = noMatch,
   ): Promise<IpBatch> {
-    const [found, tree] = await Promise.all([
+    const [found] = await Promise.all([
       check(accountId, ips, match, assignIssue),
-      deps.accounts.findTree(accountId),
+      requireAccount(accountId),
     ]);
-    // The surface's look at the account may be a second old, and maintenance takes any id.
-    if (tree === undefined) {
-      throw new AppError('not_found', 'no such account', { subject: accountId });
-    }
     const batch = await writeEach(found, accountId, (now) => {
       if (now === undefined) return 'not_found';
       if (now.assignedTo === undefined) return 'retry';
       return now.assignedTo === accountId ? 'done' : 'already_assigned';
     });
+    return conclude(accountId, batch);
+  }
+
+  /** The end of every assignment: the copies, and a last look at the account. */
+  async function conclude(accountId: string, batch: IpBatch): Promise<IpBatch> {
     // A deletion marks the account and then releases: whichever is second sees the other. When the
     // account cannot be read now, the assignment stands and `refresh` judges it.
     const [isGone] = await Promise.all([
@@ -131,14 +148,15 @@ export function createIpService(deps: IpServiceDeps) {
         (current) => current === undefined,
         () => false,
       ),
-      copies.settleEventually(accountId, [...batch.success.keys()]),
+      copies.place(accountId, [...batch.success.values()]),
     ]);
     if (!isGone) return batch;
-    await write(accountId, [...batch.success.values()]);
+    await giveBack(accountId, [...batch.success.values()]);
     throw new AppError('not_found', 'no such account', { subject: accountId });
   }
 
-  async function write(accountId: string, found: readonly DedicatedIp[]): Promise<IpBatch> {
+  /** Frees what the account still holds of these; those of others stay theirs. */
+  async function giveBack(accountId: string, found: readonly DedicatedIp[]): Promise<IpBatch> {
     const batch = await writeEach(found, undefined, (now) => {
       if (now === undefined) return 'not_found';
       if (now.assignedTo === undefined) return 'done';
@@ -153,7 +171,7 @@ export function createIpService(deps: IpServiceDeps) {
     ips: readonly IpAddress[],
     match: Match = noMatch,
   ): Promise<IpBatch> {
-    return write(accountId, await check(accountId, ips, match, releaseIssue));
+    return giveBack(accountId, await check(accountId, ips, match, releaseIssue));
   }
 
   /** Frees an address whoever holds it, for maintenance; `not_found` when the pool lacks it. */
@@ -161,7 +179,7 @@ export function createIpService(deps: IpServiceDeps) {
     const found = await store.find(ip);
     if (found === undefined) throw notFound(ip);
     if (found.assignedTo === undefined) return found;
-    const batch = await write(found.assignedTo, [found]);
+    const batch = await giveBack(found.assignedTo, [found]);
     const released = batch.success.get(ip);
     if (released === undefined) throw new AppError('conflict', `${batch.error.get(ip)}`);
     return released;
@@ -172,7 +190,7 @@ export function createIpService(deps: IpServiceDeps) {
     const held = (await store.listAssigned(accountId)).flatMap(({ ip }) => parseIp(ip) ?? []);
     const found = await store.findMany(held);
     const own = [...found.values()].filter((ip) => ip.assignedTo === accountId);
-    return own.length === 0 ? 0 : (await write(accountId, own)).success.size;
+    return own.length === 0 ? 0 : (await giveBack(accountId, own)).success.size;
   }
 
   /** Takes an address out of the pool, assigned or not, its copy with it. */
@@ -197,7 +215,7 @@ export function createIpService(deps: IpServiceDeps) {
     ip: IpAddress,
     viewer: { accountId: string; seesAll: boolean },
   ): Promise<DedicatedIp> {
-    const found = await store.find(ip);
+    const found = await store.findRecent(ip);
     if (found === undefined) throw notFound(ip);
     const holder = found.assignedTo;
     if (viewer.seesAll || holder === undefined || holder === viewer.accountId) return found;
@@ -220,6 +238,8 @@ export function createIpService(deps: IpServiceDeps) {
   return {
     assign,
     release,
+    /** What allocation shares with assign. */
+    assignments: { requireAccount, conclude, giveBack },
     releaseAny,
     releaseAll,
     remove,

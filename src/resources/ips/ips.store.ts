@@ -1,6 +1,8 @@
 import { hasCode } from '../../core/errors.js';
 import type { IpAddress } from '../../core/ip-address.js';
 import { accountDatabase, accountIdOf, databases } from '../../couch/databases.js';
+import { createFollowed } from '../../couch/followed.js';
+import { putNew } from '../../couch/put-new.js';
 import type {
   Couch,
   Database,
@@ -52,9 +54,17 @@ function parsed(docs: ReadonlyMap<string, SavedDoc>): Map<IpAddress, DedicatedIp
 export type IpStore = ReturnType<typeof createIpStore>;
 
 /** Dedicated IPs in CouchDB: truth in `dedicated_ips`, a copy with each holder (contract §2). */
-export function createIpStore(deps: { couch: Couch; now: () => number }) {
+export function createIpStore(deps: {
+  couch: Couch;
+  now: () => number;
+  /** True: `findRecent` may answer from memory. */
+  readCache?: boolean;
+}) {
   const { couch, now } = deps;
-  const truths = couch.database(databases.dedicatedIps);
+  const stored = couch.database(databases.dedicatedIps);
+  const followed =
+    deps.readCache === true ? createFollowed({ database: stored, load: read }) : undefined;
+  const truths = followed?.database ?? stored;
   const copiesOf = (accountId: string) => couch.database(accountDatabase(accountId));
 
   async function names(viewName: string): Promise<string[]> {
@@ -62,12 +72,24 @@ export function createIpStore(deps: { couch: Couch; now: () => number }) {
     return rows.map((row) => String(row.key));
   }
 
+  async function read(ip: string): Promise<DedicatedIp | undefined> {
+    const doc = await stored.find(ip);
+    return doc === undefined ? undefined : fromDoc(doc);
+  }
+
   return {
+    /** The pool's documents; what else writes them does it here, so that `findRecent` knows. */
+    truths,
+
     /** The address, or undefined when the pool has none like it. */
-    async find(ip: IpAddress): Promise<DedicatedIp | undefined> {
-      const doc = await truths.find(ip);
-      return doc === undefined ? undefined : fromDoc(doc);
-    },
+    find: (ip: IpAddress): Promise<DedicatedIp | undefined> => read(ip),
+
+    /** As find, for showing only: what other processes wrote may be missing for a second. */
+    findRecent: (ip: IpAddress): Promise<DedicatedIp | undefined> =>
+      followed === undefined ? read(ip) : followed.get(ip),
+
+    /** Ends what goes on in the background. */
+    stop: (): void => followed?.stop(),
 
     /** As findMany, but a document that cannot be read is named and left out. */
     async findReadable(
@@ -88,13 +110,22 @@ export function createIpStore(deps: { couch: Couch; now: () => number }) {
       return { truths: readable, unreadable };
     },
 
+    /**
+     * The current revisions of addresses that were just written. A write that lies hidden behind
+     * another one is taken back; the revision of the other one is the current one then.
+     */
+    async confirm(written: readonly DedicatedIp[]): Promise<ReadonlyMap<string, string>> {
+      const docs = await truths.confirm(written.map((ip) => ip.stored));
+      return new Map([...docs].map(([id, doc]) => [id, doc._rev]));
+    },
+
     async findMany(ips: readonly IpAddress[]): Promise<ReadonlyMap<IpAddress, DedicatedIp>> {
       return parsed(await truths.findMany(ips));
     },
 
     /** Adds an available address; `conflict` when the pool has it. */
     async create(fields: { ip: IpAddress; zone: string; host: string }): Promise<DedicatedIp> {
-      return fromDoc(await truths.put(newDoc(fields, now()))) as DedicatedIp;
+      return fromDoc(await putNew(truths, newDoc(fields, now()))) as DedicatedIp;
     },
 
     /** Gives each address to `accountId` (undefined: to nobody); each write stands alone. */

@@ -89,6 +89,7 @@ export function createSignInService(deps: SignInDeps) {
     ...options,
     load: (key) => deps.findUser(key.slice(0, 32), key.slice(33)),
   });
+  const proven = new WeakMap<TokenClaims, string>();
   const revoked = createRecent({ ...options, load: deps.revocations.has });
   // First sign-ins that come at once would otherwise each write the account, and conflict.
   const newSecrets = createRecent({ ...options, load: deps.ensureAccountSecret });
@@ -175,6 +176,14 @@ export function createSignInService(deps: SignInDeps) {
     return readCaller(claims);
   }
 
+  /** Claims are one object for as long as their token is remembered, so they are proven once. */
+  function isProven(claims: TokenClaims, identity: Identity): boolean {
+    if (proven.get(claims) === identity.signatureSecret) return true;
+    if (!isIdentity(claims, identity)) return false;
+    proven.set(claims, identity.signatureSecret);
+    return true;
+  }
+
   async function readCaller(claims: TokenClaims): Promise<Caller | undefined> {
     const { accountId, userId } = claims;
     const [account, user] = await Promise.all([
@@ -185,7 +194,7 @@ export function createSignInService(deps: SignInDeps) {
     if (userId !== undefined && (user === undefined || !user.isEnabled)) return undefined;
     if (!isUsable(user === undefined ? account.apiKeyDigest : user.md5Digest)) return undefined;
     const identity = identityOf(account, user);
-    if (identity === undefined || !isIdentity(claims, identity)) return undefined;
+    if (identity === undefined || !isProven(claims, identity)) return undefined;
     return {
       accountId,
       ...(userId === undefined ? {} : { userId }),

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 import type { TokenClaims } from '../../core/caller.js';
 import { isSameSecret } from '../../core/constant-time.js';
 import { newId } from '../../core/operation.js';
@@ -12,6 +13,9 @@ const ISSUER = 'kazoo';
 const ALGORITHMS = ['RS256', 'RS384', 'RS512'];
 /** Longer texts are no tokens of ours. */
 const MAX_TOKEN_LENGTH = 4096;
+/** Tokens whose signature was checked and need not be again, at most, and for how long. */
+const CHECKED_TOKENS = 5_000;
+const CHECKED_MS = 60_000;
 
 export interface Identity {
   readonly accountId: string;
@@ -55,6 +59,25 @@ function claimsOf(payload: JWTPayload): TokenClaims | undefined {
 
 /** Tokens as Kazoo makes them: JWT, RS256, one hour (contract §3). */
 export function createTokens(deps: { keys: SigningKeys; ttlS: number; now: () => number }): Tokens {
+  const checked = new LRUCache<string, TokenClaims>({ max: CHECKED_TOKENS, ttl: CHECKED_MS });
+
+  async function verify(token: string): Promise<TokenClaims | 'expired' | undefined> {
+    const kid = kidOf(token);
+    const key = kid === undefined ? undefined : await deps.keys.findPublic(kid);
+    if (key === undefined) return undefined;
+    try {
+      const { payload } = await jwtVerify(token, key, {
+        algorithms: ALGORITHMS,
+        issuer: ISSUER,
+        requiredClaims: ['exp', 'jti'],
+        currentDate: new Date(deps.now()),
+      });
+      return claimsOf(payload);
+    } catch (error) {
+      return error instanceof errors.JWTExpired ? 'expired' : undefined;
+    }
+  }
+
   return {
     async sign(identity, method) {
       const { kid, privateKey } = await deps.keys.current();
@@ -75,20 +98,13 @@ export function createTokens(deps: { keys: SigningKeys; ttlS: number; now: () =>
 
     async read(token) {
       if (token.length > MAX_TOKEN_LENGTH || token.split('.').length !== 3) return undefined;
-      const kid = kidOf(token);
-      const key = kid === undefined ? undefined : await deps.keys.findPublic(kid);
-      if (key === undefined) return undefined;
-      try {
-        const { payload } = await jwtVerify(token, key, {
-          algorithms: ALGORITHMS,
-          issuer: ISSUER,
-          requiredClaims: ['exp', 'jti'],
-          currentDate: new Date(deps.now()),
-        });
-        return claimsOf(payload);
-      } catch (error) {
-        return error instanceof errors.JWTExpired ? 'expired' : undefined;
+      const known = checked.get(token);
+      if (known !== undefined) {
+        return known.expiresAt > Math.floor(deps.now() / 1000) ? known : 'expired';
       }
+      const claims = await verify(token);
+      if (claims !== undefined && claims !== 'expired') checked.set(token, claims);
+      return claims;
     },
   };
 }
