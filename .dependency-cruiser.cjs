@@ -164,6 +164,22 @@ module.exports = {
       to: { path: 'node_modules/nano/' },
     },
     {
+      name: 'prom-client-in-metrics-only',
+      comment:
+        'Whoever counts something says so by a callback; what the figures are called and that ' +
+        'their labels stay few is decided in one place.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/metrics[a-z-]*\\.ts$' },
+      to: { path: 'node_modules/prom-client/' },
+    },
+    {
+      name: 'couchbackup-in-couch-only',
+      comment: 'It speaks to the store past all limits and checks of ours; copier.ts bounds it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/couch/' },
+      to: { path: 'node_modules/@cloudant/' },
+    },
+    {
       name: 'pouchdb-in-embedded-only',
       comment: 'The service speaks HTTP to its store; PouchDB is one implementation of that store.',
       severity: 'error',

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from './config.js';
 import { hasCode } from './core/errors.js';
 import { generateKeyring, type Keyring, parseKeyring } from './core/secret-box.js';
+import type { StoreCall } from './couch/call-notes.js';
 import { createCouch } from './couch/client.js';
+import type { StoreEvent } from './couch/transport.js';
 import type { Couch } from './couch/types.js';
 import { readOrCreateAdmin, readRunning } from './embedded/credentials.js';
 import { startEmbeddedStore } from './embedded/process.js';
@@ -13,9 +15,17 @@ import type { Log } from './log.js';
 /** An open store and how to end it. */
 export interface OpenStore {
   readonly couch: Couch;
+  /** With user and password. */
+  readonly url: string;
   /** With user and password: for `npm start` to print, when the store is the embedded one. */
   readonly embeddedUrl: string | undefined;
   close(): Promise<void>;
+}
+
+/** Who is told beside the log what the client of the store does. */
+export interface StoreWatch {
+  readonly onCall: (call: StoreCall) => void;
+  readonly onEvent: (event: StoreEvent) => void;
 }
 
 /** How often an absent store is tried again, milliseconds. */
@@ -55,17 +65,29 @@ async function createKeyringFile(path: string): Promise<void> {
   }
 }
 
-function connect(config: Config, url: string, log: Log): Couch {
+function connect(config: Config, url: string, log: Log, watch: StoreWatch | undefined): Couch {
   return createCouch({
     url,
     dbPrefix: config.dbPrefix,
     timeoutMs: config.couchdbTimeoutMs,
-    onEvent: (event) => log.debug('store call', { ...event }),
+    onEvent: (event) => {
+      logEvent(log, event);
+      watch?.onEvent(event);
+    },
+    ...(watch === undefined ? {} : { onCall: watch.onCall }),
   });
 }
 
+function logEvent(log: Log, event: StoreEvent): void {
+  const { kind, message } = event;
+  if (kind === 'breaker_open') log.warn('the store is down', { kind, cause: message });
+  else if (kind === 'breaker_closed') log.info('the store is back', { kind, open: message });
+  else if (kind === 'taken_back') log.warn('a write that lost was taken back', { ...event });
+  else log.debug('store call', { ...event });
+}
+
 /** Waits until the store answers; says so once when that takes a while. */
-async function waitForStore(couch: Couch, log: Log, signal: AbortSignal): Promise<void> {
+export async function waitForStore(couch: Couch, log: Log, signal: AbortSignal): Promise<void> {
   for (let tries = 0; ; tries += 1) {
     try {
       await couch.ping();
@@ -86,12 +108,18 @@ async function waitForStore(couch: Couch, log: Log, signal: AbortSignal): Promis
 export async function openStore(
   config: Config,
   log: Log,
-  options: { share: boolean; signal: AbortSignal; onStoreExit?: () => void },
+  options: { share: boolean; signal: AbortSignal; onStoreExit?: () => void; watch?: StoreWatch },
 ): Promise<OpenStore> {
+  const { watch } = options;
   if (config.couchdbUrl !== undefined) {
-    const couch = connect(config, config.couchdbUrl, log);
+    const couch = connect(config, config.couchdbUrl, log, watch);
     await waitForStore(couch, log, options.signal);
-    return { couch, embeddedUrl: undefined, close: () => couch.close() };
+    return {
+      couch,
+      url: config.couchdbUrl,
+      embeddedUrl: undefined,
+      close: () => couch.close(),
+    };
   }
   const { embeddedCouchdbUser: user, embeddedCouchdbPassword: password, dataDir } = config;
   const running = await readRunning(dataDir);
@@ -102,8 +130,8 @@ export async function openStore(
     const url = new URL(running.url);
     url.username = admin.user;
     url.password = admin.password;
-    const couch = connect(config, url.href, log);
-    return { couch, embeddedUrl: url.href, close: () => couch.close() };
+    const couch = connect(config, url.href, log, watch);
+    return { couch, url: url.href, embeddedUrl: url.href, close: () => couch.close() };
   }
   const store = await startEmbeddedStore({
     dataDir,
@@ -114,9 +142,10 @@ export async function openStore(
       options.onStoreExit?.();
     },
   });
-  const couch = connect(config, store.url, log);
+  const couch = connect(config, store.url, log, watch);
   return {
     couch,
+    url: store.url,
     embeddedUrl: store.url,
     close: async () => {
       await couch.close();

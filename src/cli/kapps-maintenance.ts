@@ -16,7 +16,7 @@ const REPAIRS = {
   token_auth: ['tokens'],
 } as const satisfies Record<string, readonly (keyof Session['services']['refresh'])[]>;
 
-const ALL_REPAIRS = ['accounts', 'users', 'ips', 'tokens'] as const;
+const ALL_REPAIRS = ['conflicts', 'accounts', 'users', 'ips', 'tokens'] as const;
 
 type Repair = (typeof ALL_REPAIRS)[number];
 

@@ -1,3 +1,4 @@
+import { backupMaintenance } from './backup-maintenance.js';
 import type { Module } from './command.js';
 import { crossbarMaintenance } from './crossbar-maintenance.js';
 import { kappsMaintenance } from './kapps-maintenance.js';
@@ -5,6 +6,7 @@ import { kazooIpsMaintenance } from './kazoo-ips-maintenance.js';
 
 /** Everything `sup` can do. */
 export const modules: readonly Module[] = [
+  backupMaintenance,
   crossbarMaintenance,
   kappsMaintenance,
   kazooIpsMaintenance,

@@ -8,6 +8,7 @@ const OPTIONS = {
   timeout: { type: 'string', short: 't' },
   verbose: { type: 'boolean', short: 'v' },
   yes: { type: 'boolean', short: 'y' },
+  force: { type: 'boolean' },
   password: { type: 'string' },
   'password-stdin': { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options'];
@@ -22,6 +23,7 @@ export interface OptionValues {
   readonly timeout?: string;
   readonly verbose?: boolean;
   readonly yes?: boolean;
+  readonly force?: boolean;
   readonly password?: string;
   readonly 'password-stdin'?: boolean;
 }
@@ -43,6 +45,7 @@ export const OPTION_HELP: Readonly<Record<OptionName, readonly [string, string]>
   timeout: ['-t, --timeout <s>', 'give up after so many seconds; default: never'],
   verbose: ['-v, --verbose', 'say on stderr what is being done'],
   yes: ['-y, --yes', 'do not ask'],
+  force: ['--force', 'overwrite what is there'],
   password: ['--password <text>', 'the new password; everybody on this machine can see it in ps'],
   'password-stdin': ['--password-stdin', 'ask for the new password, or read it from a pipe'],
 };

@@ -11,6 +11,8 @@ import { createTalkLog, type Terminal } from './terminal.js';
 export interface Session {
   readonly couch: Couch;
   readonly services: Services;
+  /** Where the store is, with user and password, for what copies whole databases. */
+  readonly store: { readonly url: string; readonly dbPrefix: string };
   close(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export async function openSession(terminal: Terminal, signal: AbortSignal): Prom
   return {
     couch: store.couch,
     services,
+    store: { url: store.url, dbPrefix: config.dbPrefix },
     close: async () => {
       services.stop();
       await store.close();

@@ -39,7 +39,8 @@ describe('sup kapps_maintenance refresh', () => {
     const { code, stderr } = await refresh();
     expect(code).toBe(0);
     expect(stderr).toBe(
-      'sup: accounts: 0 copies written, 0 copies removed, 0 claims made, 0 claims released\n' +
+      'sup: conflicts: 0 hidden revisions removed\n' +
+        'sup: accounts: 0 copies written, 0 copies removed, 0 claims made, 0 claims released\n' +
         'sup: users: 0 claims made, 0 claims released\n' +
         'sup: ips: 0 copies written, 0 copies removed, 0 released\n' +
         'sup: tokens: 0 ended\n',
