@@ -1,8 +1,9 @@
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import helmet from 'helmet';
 import { createApiDocument } from './api-document.js';
-import { createRecent } from './core/recent.js';
 import type { Log } from './log.js';
+import type { RequestMeter } from './metrics-requests.js';
+import { type DeclaredPath, declarePaths } from './metrics-routes.js';
 import { createRoutes } from './routes.js';
 import type { Services } from './services.js';
 import { createCrossbar } from './surfaces/crossbar/crossbar.js';
@@ -11,11 +12,20 @@ import { createFallback, starting } from './surfaces/crossbar/fallback.js';
 import type { Limits } from './surfaces/crossbar/limits.js';
 import { createApiPages } from './surfaces/operations/api-pages.js';
 import { createHealth, type HealthDeps } from './surfaces/operations/health.js';
+import { createMetricsPage, type MetricsPageDeps } from './surfaces/operations/metrics.js';
+
+/** What is measured of requests, and the page that shows it with all the rest. */
+export interface AppMetrics {
+  readonly meterRequests: (paths: readonly DeclaredPath[]) => RequestMeter;
+  readonly page: MetricsPageDeps;
+}
 
 export interface AppDeps {
   readonly services: Services;
   readonly health: HealthDeps;
   readonly log: Log;
+  /** Undefined: nothing is measured, and there is no page. */
+  readonly metrics?: AppMetrics | undefined;
   readonly limits: Limits;
   readonly version: string;
   readonly publicUrl: string;
@@ -24,10 +34,6 @@ export interface AppDeps {
   readonly trustProxy: readonly string[];
   readonly now: () => number;
 }
-
-/** How old a path's account may be; its own changes are seen when it is loaded to be used. */
-const PATH_ACCOUNT_MAX_AGE_MS = 900;
-const PATH_ACCOUNTS = 20_000;
 
 /** One line for each request; its address is redacted by the log. */
 function logRequests(log: Log): express.RequestHandler {
@@ -49,6 +55,31 @@ function logRequests(log: Log): express.RequestHandler {
   };
 }
 
+/** Counts each request and its time, whoever answers it. */
+function measureRequests(meter: RequestMeter): express.RequestHandler {
+  return (request: Request, response: Response, next: NextFunction) => {
+    const startedAt = performance.now();
+    meter.start();
+    response.once('close', () => {
+      const status = response.writableFinished ? response.statusCode : 'aborted';
+      meter.end(request.method, request.originalUrl, status, performance.now() - startedAt);
+    });
+    next();
+  };
+}
+
+/** What every application does first; `paths` are those that it answers. */
+function watchRequests(
+  app: Express,
+  deps: Pick<AppDeps, 'log' | 'metrics' | 'trustProxy'>,
+  paths: readonly DeclaredPath[],
+): void {
+  app.disable('x-powered-by');
+  app.set('trust proxy', deps.trustProxy.length === 0 ? false : [...deps.trustProxy]);
+  if (deps.metrics !== undefined) app.use(measureRequests(deps.metrics.meterRequests(paths)));
+  if (deps.log.isEnabled('info')) app.use(logRequests(deps.log));
+}
+
 /** True for what reading a body throws when its client hangs up; nobody here has failed. */
 function isGone(error: unknown): boolean {
   // The store's hang-ups arrive as an AppError with a code of ours, so Node's is the client's.
@@ -58,23 +89,20 @@ function isGone(error: unknown): boolean {
 
 function crossbarDeps(deps: AppDeps): CrossbarDeps {
   const { services } = deps;
-  const accounts = createRecent({
-    maxAgeMs: PATH_ACCOUNT_MAX_AGE_MS,
-    max: PATH_ACCOUNTS,
-    load: services.accounts.find,
-  });
+  const { pathAccounts } = services;
   return {
     routes: createRoutes(services, deps.now),
     authenticator: services.signIn,
     accounts: {
-      findPathAccount: async (id, isWrite) => {
-        if (isWrite) accounts.forget(id);
-        const account = await accounts.get(id);
+      findPathAccount: async (id, mustBeNew) => {
+        if (mustBeNew) pathAccounts.forget(id);
+        const account = await pathAccounts.get(id);
         // An account that is not there may be there in a moment: somebody is creating it.
-        if (account === undefined) accounts.forget(id);
+        if (account === undefined) pathAccounts.forget(id);
         return account;
       },
     },
+    idempotency: services.idempotency,
     limits: deps.limits,
     version: deps.version,
     publicUrl: deps.publicUrl,
@@ -89,13 +117,15 @@ function crossbarDeps(deps: AppDeps): CrossbarDeps {
 }
 
 /** Stands in until the store is ready: `/live` answers, everything else is an honest 503. */
-export function createStartingApp(deps: { log: Log; requestTimeoutMs: number }): Express {
+export function createStartingApp(
+  deps: Pick<AppDeps, 'log' | 'metrics' | 'trustProxy' | 'requestTimeoutMs'>,
+): Express {
   const app = express();
-  app.disable('x-powered-by');
-  app.use(logRequests(deps.log));
+  watchRequests(app, deps, declarePaths([]));
   app.use(
     createHealth({ isDraining: () => false, listFaults: () => Promise.resolve(['starting']) }),
   );
+  if (deps.metrics !== undefined) app.use(createMetricsPage(deps.metrics.page));
   const failures = {
     version: '',
     requestTimeoutMs: deps.requestTimeoutMs,
@@ -110,17 +140,17 @@ export function createStartingApp(deps: { log: Log; requestTimeoutMs: number }):
 export function createApp(deps: AppDeps): Express {
   const crossbar = crossbarDeps(deps);
   const app = express();
-  app.disable('x-powered-by');
   // Surfaces compute the entity tags that their clients know; Express's own would hide them.
   app.set('etag', false);
   app.set('query parser', 'simple');
-  app.set('trust proxy', deps.trustProxy.length === 0 ? false : [...deps.trustProxy]);
-  app.use(logRequests(deps.log));
+  watchRequests(app, deps, declarePaths(crossbar.routes));
   app.use((_request, response, next) => {
     // A connection that is kept open would outlive the drain.
     if (deps.health.isDraining()) response.setHeader('connection', 'close');
     next();
   });
+  // Before everything else, helmet included: its answers have their own headers, and are hot.
+  app.use('/v2', createCrossbar(crossbar));
   app.use(
     helmet({
       // Plain HTTP on a private network is a usual installation; browsers must not be sent to TLS.
@@ -130,9 +160,9 @@ export function createApp(deps: AppDeps): Express {
     }),
   );
   app.use(createHealth(deps.health));
+  if (deps.metrics !== undefined) app.use(createMetricsPage(deps.metrics.page));
   app.get('/', (_request, response) => response.redirect('/docs/'));
   app.use('/docs', createApiPages(createApiDocument(crossbar.routes, deps.version)));
-  app.use('/v2', createCrossbar(crossbar));
   app.use(createFallback(crossbar));
   return app;
 }

@@ -1,17 +1,22 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, createStartingApp } from './app.js';
-import { refreshAfterStart, sweepTokensHourly } from './background.js';
+import { refreshAfterStart, sweepHourly } from './background.js';
 import { type Config, ConfigError, loadConfig, urlOf } from './config.js';
+import { hasCode } from './core/errors.js';
 import type { Keyring } from './core/secret-box.js';
 import { installAccountDatabases, installSystem, systemReady } from './couch/install.js';
 import { migrations, runMigrations } from './couch/migrations/index.js';
 import type { Couch } from './couch/types.js';
 import { describeDemo, loadDemo } from './demo.js';
 import { drainServer } from './drain.js';
+import { isFauxtonInstalled } from './embedded/fauxton.js';
+import { type App, createAppServer } from './http-server.js';
 import { createLog, type Log } from './log.js';
+import { createLogStream } from './log-stream.js';
+import { createMetrics, type Metrics } from './metrics.js';
 import { createConfiguredServices, type Services } from './services.js';
-import { type OpenStore, openStore, readKeyring } from './store.js';
+import { type OpenStore, openStore, readKeyring, waitForStore } from './store.js';
 import { VERSION } from './version.js';
 
 /** Longer than the idle time of usual proxies, so that it is they who close connections. */
@@ -52,6 +57,31 @@ async function prepareStore(
   if (config.demoData) await loadDemo(couch, services, log);
 }
 
+/** How long a store that failed in the middle is left alone, milliseconds. */
+const PREPARE_AGAIN_MS = 500;
+
+/** A store that goes away meanwhile is waited for: every step can be repeated, and starts short. */
+async function prepareWhenUp(
+  couch: Couch,
+  services: Services,
+  config: Config,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    try {
+      await prepareStore(couch, services, config, log);
+      return;
+    } catch (error) {
+      const isAway = hasCode(error, 'unavailable') || hasCode(error, 'bad_gateway');
+      if (signal.aborted || !isAway) throw error;
+      log.warn('the store went away while it was prepared; trying again', { error });
+      await sleep(PREPARE_AGAIN_MS, undefined, { signal });
+      await waitForStore(couch, log, signal);
+    }
+  }
+}
+
 /** The end of the process: who asks for it, and with which exit code. */
 interface Lifetime {
   readonly signal: AbortSignal;
@@ -82,8 +112,8 @@ function buildApp(
   services: Services,
   config: Config,
   log: Log,
-  run: { lifetime: Lifetime; publicUrl: string },
-): RequestListener {
+  run: { lifetime: Lifetime; publicUrl: string; metrics: Metrics | undefined },
+): App {
   return createApp({
     services,
     health: {
@@ -91,6 +121,7 @@ function buildApp(
       listFaults: () => systemReady(store.couch),
     },
     log,
+    metrics: run.metrics,
     limits: {
       authenticatedPerMinute: config.rateLimitPerMinute,
       unauthenticatedPerMinute: config.unauthenticatedLimitPerMinute,
@@ -104,6 +135,11 @@ function buildApp(
   });
 }
 
+async function describeStart(url: string, embeddedUrl: string | undefined): Promise<string> {
+  if (embeddedUrl === undefined) return describeDemo(url, undefined);
+  return describeDemo(url, { url: embeddedUrl, hasFauxton: await isFauxtonInstalled() });
+}
+
 /** Serves from an open store until the lifetime ends, then drains. */
 async function serve(
   store: OpenStore,
@@ -114,19 +150,21 @@ async function serve(
     server: Server;
     url: string;
     keyring: Keyring;
-    setHandler: (handler: RequestListener) => void;
+    metrics: Metrics | undefined;
+    setApp: (app: App) => void;
   },
 ): Promise<void> {
-  const { lifetime, server, url } = run;
+  const { lifetime, server, url, metrics } = run;
   const { couch } = store;
   const services = createConfiguredServices(config, { couch, keyring: run.keyring, log });
   try {
-    await prepareStore(store.couch, services, config, log);
+    await prepareWhenUp(store.couch, services, config, log, lifetime.signal);
+    metrics?.watchPool(services.ipPool.count);
     const publicUrl = config.publicUrl ?? url;
-    run.setHandler(buildApp(store, services, config, log, { lifetime, publicUrl }));
+    run.setApp(buildApp(store, services, config, log, { lifetime, publicUrl, metrics }));
     log.info('ready', { url, version: VERSION });
-    if (config.demoData) process.stdout.write(describeDemo(url, store.embeddedUrl));
-    sweepTokensHourly(services, log, lifetime.signal);
+    if (config.demoData) process.stdout.write(await describeStart(url, store.embeddedUrl));
+    sweepHourly(services, log, lifetime.signal);
     const background = maintain(store.couch, services, log, lifetime.signal);
     await lifetime.ended;
     const reason = lifetime.exitCode() === 0 ? 'told to end' : 'the store is gone';
@@ -138,15 +176,27 @@ async function serve(
   }
 }
 
+/** Undefined when nothing is to be measured. */
+function createConfiguredMetrics(config: Config, log: Log): Metrics | undefined {
+  if (!config.metrics) return undefined;
+  const { metricsAllow: allow, metricsToken: token } = config;
+  return createMetrics({ version: VERSION, now: Date.now, log, allow, token });
+}
+
 /** Runs the service until it is told to end; resolves to the exit code. */
 async function run(config: Config, log: Log): Promise<number> {
   const lifetime = createLifetime();
+  const metrics = createConfiguredMetrics(config, log);
   // Until the views are in place, everything but /live is an honest 503.
-  let handle: RequestListener = createStartingApp({
-    log,
-    requestTimeoutMs: config.requestTimeoutMs,
-  });
-  const server = createServer((request, response) => handle(request, response));
+  const { server, setApp } = createAppServer();
+  setApp(
+    createStartingApp({
+      log,
+      metrics,
+      trustProxy: config.trustProxy,
+      requestTimeoutMs: config.requestTimeoutMs,
+    }),
+  );
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.requestTimeout = RECEIVE_MS;
   let store: OpenStore | undefined;
@@ -157,11 +207,9 @@ async function run(config: Config, log: Log): Promise<number> {
       share: false,
       signal: lifetime.signal,
       onStoreExit: () => lifetime.end(EXIT_FAILED),
+      ...(metrics === undefined ? {} : { watch: metrics.store }),
     });
-    const setHandler = (handler: RequestListener) => {
-      handle = handler;
-    };
-    await serve(store, config, log, { lifetime, server, url, keyring, setHandler });
+    await serve(store, config, log, { lifetime, server, url, keyring, metrics, setApp });
   } catch (error) {
     // Told to end while starting: what was being waited for is no failure.
     if (!lifetime.signal.aborted) throw error;
@@ -198,7 +246,7 @@ async function main(): Promise<void> {
     process.exitCode = EXIT_FAILED;
     return;
   }
-  const log = createLog({ level: config.logLevel, stream: process.stderr });
+  const log = createLog({ level: config.logLevel, stream: createLogStream(process.stderr) });
   process.on('unhandledRejection', (error) => {
     log.error('a rejection was not handled', { error });
   });

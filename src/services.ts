@@ -1,9 +1,11 @@
 import type { Config } from './config.js';
-import { createCredentialHash } from './core/credential-hash.js';
 import { newId } from './core/operation.js';
-import { createSecretBox, type Keyring } from './core/secret-box.js';
+import { createRecent } from './core/recent.js';
+import type { Keyring } from './core/secret-box.js';
 import { type Claims, createClaims } from './couch/claims.js';
+import { createIdempotencyKeys } from './couch/idempotency-keys.js';
 import { installAccountDatabase } from './couch/install.js';
+import { createConflictRefresh } from './couch/refresh-conflicts.js';
 import { createSystemConfig } from './couch/system-config.js';
 import type { Couch } from './couch/types.js';
 import type { Log } from './log.js';
@@ -11,17 +13,15 @@ import { createApiKeys } from './resources/accounts/accounts.api-keys.js';
 import { createAccountClaims } from './resources/accounts/accounts.claims.js';
 import { alphanumeric } from './resources/accounts/accounts.doc.js';
 import { createAccountListing } from './resources/accounts/accounts.listing.js';
+import type { AccountParticipant } from './resources/accounts/accounts.participant.js';
 import { refreshAccounts } from './resources/accounts/accounts.refresh.js';
-import {
-  type AccountParticipant,
-  createAccountService,
-} from './resources/accounts/accounts.service.js';
+import { createAccountService } from './resources/accounts/accounts.service.js';
 import { type AccountStore, createAccountStore } from './resources/accounts/accounts.store.js';
-import { createIpCopies } from './resources/ips/ips.copies.js';
-import { refreshIps } from './resources/ips/ips.refresh.js';
-import { createIpService, type IpService } from './resources/ips/ips.service.js';
-import { createIpStore } from './resources/ips/ips.store.js';
-import { createRevocationStore } from './resources/sign-in/revocations.store.js';
+import { createIpParts } from './resources/ips/ips.parts.js';
+import {
+  createRevocationStore,
+  type RevocationStore,
+} from './resources/sign-in/revocations.store.js';
 import { createSignInService } from './resources/sign-in/sign-in.service.js';
 import { createSigningKeys } from './resources/sign-in/signing-keys.js';
 import { createSigningKeyStore } from './resources/sign-in/signing-keys.store.js';
@@ -31,6 +31,7 @@ import { createUserCredentials } from './resources/users/users.credentials.js';
 import { refreshUsers } from './resources/users/users.refresh.js';
 import { createUserService } from './resources/users/users.service.js';
 import { createUserStore } from './resources/users/users.store.js';
+import { createSecrets, type Secrets } from './secrets.js';
 
 export interface ServiceDeps {
   readonly couch: Couch;
@@ -40,11 +41,11 @@ export interface ServiceDeps {
   readonly zone: string;
   readonly tokenTtlS: number;
   readonly accountRealmSuffix: string;
+  /** True: an IP that is shown may come from memory (`couch/followed.ts`). */
+  readonly readCache: boolean;
   /** True: the demo data's credentials count. */
   readonly allowDemo: boolean;
 }
-
-const API_KEY_DIGEST = 'account-api-key';
 
 export type Services = ReturnType<typeof createServices>;
 
@@ -63,31 +64,23 @@ function createSystem(deps: ServiceDeps) {
   };
 }
 
-function createSecrets(deps: ServiceDeps) {
-  const box = createSecretBox(deps.keyring);
-  const hash = createCredentialHash(deps.keyring);
-  const lookup = { allowDemo: deps.allowDemo };
-  return {
-    box,
-    hash,
-    apiKeyDigests: {
-      digest: (apiKey: string) => box.digest(API_KEY_DIGEST, apiKey),
-      digests: (apiKey: string) => box.digests(API_KEY_DIGEST, apiKey, lookup),
-    },
-    credentialHashes: {
-      hash: (accountId: string, hex: string) => hash.hash(accountId, hex),
-      hashes: (accountId: string, hex: string) => hash.hashes(accountId, hex, lookup),
-    },
-    /** What a seed's marks become; demo credentials are digested apart from real ones. */
-    demo: {
-      digest: (apiKey: string) => box.digest(API_KEY_DIGEST, apiKey, 'demo'),
-      hash: (accountId: string, hex: string) => hash.hash(accountId, hex, 'demo'),
-    },
+type System = ReturnType<typeof createSystem>;
+function installInto(couch: Couch): (accountId: string) => Promise<void> {
+  return async (accountId) => {
+    await installAccountDatabase(couch, accountId);
   };
 }
 
-type System = ReturnType<typeof createSystem>;
-type Secrets = ReturnType<typeof createSecrets>;
+/** How old a path's account may be; its own changes are seen when it is loaded to be used. */
+const PATH_ACCOUNT_MAX_AGE_MS = 900;
+const PATH_ACCOUNTS = 20_000;
+
+/** The accounts of requests' paths, which nearly every request asks for. */
+function createPathAccounts(accounts: ReturnType<typeof createAccountService>) {
+  const options = { maxAgeMs: PATH_ACCOUNT_MAX_AGE_MS, max: PATH_ACCOUNTS };
+  return createRecent({ ...options, load: accounts.find });
+}
+
 type CleanupFailure = (error: unknown, accountId: string, step: string) => void;
 
 function createIps(
@@ -95,17 +88,13 @@ function createIps(
   system: System,
   findTree: (accountId: string) => Promise<readonly string[] | undefined>,
 ) {
-  const store = createIpStore(deps);
-  const copies = createIpCopies({
-    store,
-    onFailure: (error, accountId) =>
-      deps.log.warn('IP copies are to be settled again', { account_id: accountId, error }),
+  return createIpParts({
+    ...deps,
+    accounts: { findTree },
+    ownZone: system.findOwnZone,
+    onFailure: (error, accountId, step) =>
+      deps.log.warn('IPs are to be settled again', { account_id: accountId, step, error }),
   });
-  const accounts = { findTree };
-  const service = createIpService({ store, copies, accounts, ownZone: system.findOwnZone });
-  const refresh = (signal?: AbortSignal) =>
-    refreshIps({ store, copies, service, accounts, ...(signal === undefined ? {} : { signal }) });
-  return { service, refresh, stop: copies.stop };
 }
 
 function createAccounts(
@@ -189,41 +178,27 @@ function createTokenParts(deps: ServiceDeps, system: System, secrets: Secrets): 
   return createTokens({ keys, ttlS: deps.tokenTtlS, now: deps.now });
 }
 
-/** Builds every service; what the HTTP application and the maintenance commands both stand on. */
-export function createServices(deps: ServiceDeps) {
-  const { couch, log, now } = deps;
-  const system = createSystem(deps);
-  const secrets = createSecrets(deps);
-  const claims = createClaims({ couch, now });
-  const onCleanupFailure: CleanupFailure = (error, accountId, step) =>
-    log.warn('a step is left to refresh', { account_id: accountId, step, error });
-  const accountStore = createAccountStore({
-    couch,
-    installDatabase: async (id) => {
-      await installAccountDatabase(couch, id);
-    },
-  });
-  const findTree = async (id: string) => (await accountStore.find(id))?.tree;
-  const ips = createIps(deps, system, findTree);
-  const accounts = createAccounts(deps, {
-    store: accountStore,
-    system,
-    secrets,
-    claims,
-    participants: [ipParticipant(ips.service)],
-    onChange: (id) => signIn.forgetAccount(id),
-    onCleanupFailure,
-  });
-  const users = createUsers(deps, {
-    secrets,
-    claims,
-    onChange: (accountId, userId) => signIn.forgetUser(accountId, userId),
-    onCleanupFailure,
-  });
-  const revocations = createRevocationStore({ couch, now });
-  const signIn = createSignInService({
-    tokens: createTokenParts(deps, system, secrets),
-    revocations,
+function createIdempotency({ couch, now, log }: ServiceDeps, { box }: Secrets) {
+  const onFailure = (error: unknown) =>
+    log.warn('what became of a keyed request could not be noted', { error });
+  return createIdempotencyKeys({ couch, box, now, onFailure });
+}
+
+function createSignIn(
+  deps: ServiceDeps,
+  parts: {
+    system: System;
+    secrets: Secrets;
+    accountStore: AccountStore;
+    accounts: ReturnType<typeof createAccounts>;
+    users: ReturnType<typeof createUsers>;
+    revocations: RevocationStore;
+  },
+) {
+  const { accountStore, accounts, users } = parts;
+  return createSignInService({
+    tokens: createTokenParts(deps, parts.system, parts.secrets),
+    revocations: parts.revocations,
     findAccount: accountStore.find,
     findAccountByApiKey: accounts.apiKeys.findAccount,
     findAccountIds: (by, text) =>
@@ -234,24 +209,72 @@ export function createServices(deps: ServiceDeps) {
     findUser: users.store.find,
     signInUser: users.service.signIn,
     allowDemo: deps.allowDemo,
-    now,
+    now: deps.now,
+  });
+}
+
+/** Builds every service; what the HTTP application and the maintenance commands both stand on. */
+export function createServices(deps: ServiceDeps) {
+  const { couch, log, now } = deps;
+  const system = createSystem(deps);
+  const secrets = createSecrets(deps);
+  const claims = createClaims({ couch, now });
+  const onCleanupFailure: CleanupFailure = (error, accountId, step) =>
+    log.warn('a step is left to refresh', { account_id: accountId, step, error });
+  const accountStore = createAccountStore({ couch, installDatabase: installInto(couch) });
+  const findTree = async (id: string) => (await accountStore.find(id))?.tree;
+  const ips = createIps(deps, system, findTree);
+  const accounts = createAccounts(deps, {
+    store: accountStore,
+    system,
+    secrets,
+    claims,
+    participants: [ips.participant],
+    onChange: (id) => {
+      signIn.forgetAccount(id);
+      pathAccounts.forget(id);
+    },
+    onCleanupFailure,
+  });
+  const pathAccounts = createPathAccounts(accounts.service);
+  const users = createUsers(deps, {
+    secrets,
+    claims,
+    onChange: (accountId, userId) => signIn.forgetUser(accountId, userId),
+    onCleanupFailure,
+  });
+  const revocations = createRevocationStore({ couch, now });
+  const idempotency = createIdempotency(deps, secrets);
+  const signIn = createSignIn(deps, {
+    system,
+    secrets,
+    accountStore,
+    accounts,
+    users,
+    revocations,
   });
   return {
     system,
     secrets,
     accountStore,
     accounts: accounts.service,
+    pathAccounts,
     listing: accounts.listing,
     apiKeys: accounts.apiKeys,
     users: users.service,
     ips: ips.service,
+    ipPool: ips.pool,
+    dryIps: ips.dry,
     signIn,
+    idempotency,
     /** The parts of a repair, in their order. */
     refresh: {
+      conflicts: createConflictRefresh(deps),
       accounts: accounts.refresh,
       users: () => refreshUsers({ accounts: accountStore, claims: users.claims }),
       ips: ips.refresh,
       tokens: revocations.sweep,
+      idempotencyKeys: idempotency.sweep,
     },
     /** Ends background work; what is left undone is for refresh. */
     stop: ips.stop,
@@ -269,17 +292,7 @@ export function createConfiguredServices(
     zone: config.zone,
     tokenTtlS: config.tokenTtlS,
     accountRealmSuffix: config.accountRealmSuffix,
+    readCache: config.readCache,
     allowDemo: config.demoData,
   });
-}
-
-/** A deleted account's addresses go back into the pool; they never forbid the deletion. */
-function ipParticipant(ips: IpService): AccountParticipant {
-  return {
-    name: 'dedicated IPs',
-    listHolds: () => Promise.resolve([]),
-    release: async (accountId) => {
-      await ips.releaseAll(accountId);
-    },
-  };
 }

@@ -63,7 +63,7 @@ describe('the API document', () => {
     }
     const operations = Object.values(current.paths).flatMap((path) => Object.values(path));
     expect(operations.filter(({ operationId }) => operationId !== undefined)).toHaveLength(
-      routes.length + 2,
+      routes.length + 3,
     );
   });
 

@@ -11,6 +11,7 @@ import { installSystem, systemReady } from '../../src/couch/install.js';
 import type { Couch } from '../../src/couch/types.js';
 import { loadDemo } from '../../src/demo.js';
 import { createLog } from '../../src/log.js';
+import type { Metrics } from '../../src/metrics.js';
 import { createRoutes } from '../../src/routes.js';
 import { createServices, type Services } from '../../src/services.js';
 import { createCheckAnswer } from './api-contract.js';
@@ -31,6 +32,8 @@ export interface CallOptions {
 }
 
 export interface TestServiceOptions {
+  /** As READ_CACHE; default false. */
+  readonly readCache?: boolean;
   readonly couchUrl?: string;
   readonly dbPrefix?: string;
   readonly allowDemo?: boolean;
@@ -39,6 +42,10 @@ export interface TestServiceOptions {
   readonly limits?: { authenticated?: number; unauthenticated?: number; logins?: number };
   readonly requestTimeoutMs?: number;
   readonly couchTimeoutMs?: number;
+  /** From 0 to 1: how long the pauses between attempts at the store are. */
+  readonly couchRandom?: () => number;
+  readonly metrics?: Metrics;
+  readonly trustProxy?: readonly string[];
   /** Skip installing and seeding: the databases of another service are used. */
   readonly isSecond?: boolean;
 }
@@ -92,6 +99,8 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     url: options.couchUrl ?? storeUrl(),
     dbPrefix,
     timeoutMs: options.couchTimeoutMs ?? 10_000,
+    random: options.couchRandom ?? Math.random,
+    ...options.metrics?.store,
   });
   const services = createServices({
     couch,
@@ -101,6 +110,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     zone: 'local',
     tokenTtlS: 3600,
     accountRealmSuffix: 'sip.test.internal',
+    readCache: options.readCache ?? false,
     allowDemo: options.allowDemo ?? true,
   });
   if (!options.isSecond) {
@@ -112,6 +122,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     services,
     health: { isDraining: () => isDraining, listFaults: () => systemReady(couch) },
     log,
+    metrics: options.metrics,
     limits: {
       authenticatedPerMinute: options.limits?.authenticated ?? PLENTY,
       unauthenticatedPerMinute: options.limits?.unauthenticated ?? PLENTY,
@@ -120,7 +131,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     version: '0.0.0-test',
     publicUrl: 'http://telcouch.test',
     requestTimeoutMs: options.requestTimeoutMs ?? 15_000,
-    trustProxy: [],
+    trustProxy: options.trustProxy ?? [],
     now,
   });
   const server = createServer(app);
