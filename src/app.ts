@@ -35,34 +35,26 @@ export interface AppDeps {
   readonly now: () => number;
 }
 
-/** One line for each request; its address is redacted by the log. */
-function logRequests(log: Log): express.RequestHandler {
+/** Counts and times each request, whoever answers it, and logs a line whose address is redacted. */
+function watch(meter: RequestMeter | undefined, log: Log | undefined): express.RequestHandler {
   return (request: Request, response: Response, next: NextFunction) => {
     const startedAt = performance.now();
     // Read now: a connection that is gone by the end has no address any more.
-    const client = request.ip;
+    const client = log === undefined ? undefined : request.ip;
+    meter?.start();
     response.once('close', () => {
-      log.info('request', {
+      const durationMs = performance.now() - startedAt;
+      const { method, originalUrl: url } = request;
+      const isWhole = response.writableFinished;
+      meter?.end(method, url, isWhole ? response.statusCode : 'aborted', durationMs);
+      log?.info('request', {
         request_id: response.getHeader('x-request-id'),
-        method: request.method,
-        url: request.originalUrl,
+        method,
+        url,
         status: response.writableEnded ? response.statusCode : 'aborted',
-        duration_ms: Math.round((performance.now() - startedAt) * 10) / 10,
+        duration_ms: Math.round(durationMs * 10) / 10,
         client,
       });
-    });
-    next();
-  };
-}
-
-/** Counts each request and its time, whoever answers it. */
-function measureRequests(meter: RequestMeter): express.RequestHandler {
-  return (request: Request, response: Response, next: NextFunction) => {
-    const startedAt = performance.now();
-    meter.start();
-    response.once('close', () => {
-      const status = response.writableFinished ? response.statusCode : 'aborted';
-      meter.end(request.method, request.originalUrl, status, performance.now() - startedAt);
     });
     next();
   };
@@ -76,8 +68,9 @@ function watchRequests(
 ): void {
   app.disable('x-powered-by');
   app.set('trust proxy', deps.trustProxy.length === 0 ? false : [...deps.trustProxy]);
-  if (deps.metrics !== undefined) app.use(measureRequests(deps.metrics.meterRequests(paths)));
-  if (deps.log.isEnabled('info')) app.use(logRequests(deps.log));
+  const log = deps.log.isEnabled('info') ? deps.log : undefined;
+  const meter = deps.metrics?.meterRequests(paths);
+  if (log !== undefined || meter !== undefined) app.use(watch(meter, log));
 }
 
 /** True for what reading a body throws when its client hangs up; nobody here has failed. */

@@ -47,11 +47,26 @@ const SCHEME_CREDENTIALS = /\b(Basic|Bearer)\s+[A-Za-z0-9._~+/=-]+/gi;
 const JWT = /\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g;
 const SEALED_OR_DIGEST = /\b(?:v1|demo1)\.[A-Za-z0-9_-]{1,32}\.[A-Za-z0-9_-]{32,}/g;
 
+/** No sealed value or digest is shorter: a name, a key id and 32 characters. */
+const SEALED_MIN = 'v1.a.'.length + 32;
+
 /** How often a text is decoded: proxies and clients encode what is encoded already. */
 const DECODINGS_MAX = 5;
 
+/** Names that were judged: those of fields are few and come with every line. */
+const judged = new Map<string, boolean>();
+const JUDGED_MAX = 1_000;
+
 /** True when a member of that name holds a secret, in whatever case and with whatever dividers. */
 export function isSecretName(name: string): boolean {
+  const known = judged.get(name);
+  if (known !== undefined) return known;
+  const isSecret = judge(name);
+  if (judged.size < JUDGED_MAX) judged.set(name, isSecret);
+  return isSecret;
+}
+
+function judge(name: string): boolean {
   const plain = name.toLowerCase().replace(/[^a-z0-9]/g, '');
   return SECRET_NAMES.has(plain) || SECRET_ENDS.some((end) => plain.endsWith(end));
 }
@@ -65,10 +80,10 @@ export function redactText(text: string): string {
   let redacted = text.includes('%') ? text.replace(SEGMENT, redactEncoded) : text;
   if (text.includes('=')) redacted = redacted.replace(QUERY_MEMBER, redactMember);
   if (text.includes('@')) redacted = redacted.replace(URL_LOGIN, `$1${REDACTED}@`);
-  return redacted
-    .replace(SCHEME_CREDENTIALS, `$1 ${REDACTED}`)
-    .replace(JWT, REDACTED)
-    .replace(SEALED_OR_DIGEST, REDACTED);
+  // Most texts are short words and numbers, for which these are answers enough.
+  if (/\s/.test(redacted)) redacted = redacted.replace(SCHEME_CREDENTIALS, `$1 ${REDACTED}`);
+  if (redacted.includes('eyJ')) redacted = redacted.replace(JWT, REDACTED);
+  return redacted.length < SEALED_MIN ? redacted : redacted.replace(SEALED_OR_DIGEST, REDACTED);
 }
 
 function redactMember(whole: string, divider: string, name: string, value: string): string {

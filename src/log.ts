@@ -65,13 +65,13 @@ export function createLog(options: LogOptions): Log {
 
 function formatLine(level: Level, message: string, fields: LogFields, nowMs: number): string {
   const requestId = currentOperation()?.requestId;
-  const head = {
+  const head: Record<string, unknown> = {
     time: new Date(nowMs).toISOString(),
     level,
     message: presentText(message),
-    ...(requestId === undefined ? {} : { request_id: requestId }),
   };
-  const line = JSON.stringify({ ...head, ...presentFields(fields), ...head });
+  if (requestId !== undefined) head['request_id'] = requestId;
+  const line = JSON.stringify(Object.assign({ ...head }, presentFields(fields), head));
   if (line.length <= LINE_MAX) return line;
   return JSON.stringify({ ...head, left_out: `${line.length} characters of fields` });
 }

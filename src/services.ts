@@ -18,6 +18,7 @@ import { refreshAccounts } from './resources/accounts/accounts.refresh.js';
 import { createAccountService } from './resources/accounts/accounts.service.js';
 import { type AccountStore, createAccountStore } from './resources/accounts/accounts.store.js';
 import { createIpParts } from './resources/ips/ips.parts.js';
+import type { IpAccounts } from './resources/ips/ips.service.js';
 import {
   createRevocationStore,
   type RevocationStore,
@@ -83,14 +84,10 @@ function createPathAccounts(accounts: ReturnType<typeof createAccountService>) {
 
 type CleanupFailure = (error: unknown, accountId: string, step: string) => void;
 
-function createIps(
-  deps: ServiceDeps,
-  system: System,
-  findTree: (accountId: string) => Promise<readonly string[] | undefined>,
-) {
+function createIps(deps: ServiceDeps, system: System, accounts: IpAccounts) {
   return createIpParts({
     ...deps,
-    accounts: { findTree },
+    accounts,
     ownZone: system.findOwnZone,
     onFailure: (error, accountId, step) =>
       deps.log.warn('IPs are to be settled again', { account_id: accountId, step, error }),
@@ -222,8 +219,10 @@ export function createServices(deps: ServiceDeps) {
   const onCleanupFailure: CleanupFailure = (error, accountId, step) =>
     log.warn('a step is left to refresh', { account_id: accountId, step, error });
   const accountStore = createAccountStore({ couch, installDatabase: installInto(couch) });
-  const findTree = async (id: string) => (await accountStore.find(id))?.tree;
-  const ips = createIps(deps, system, findTree);
+  const ips = createIps(deps, system, {
+    findTree: async (id) => (await accountStore.find(id))?.tree,
+    findRecentTree: async (id) => (await pathAccounts.get(id))?.tree,
+  });
   const accounts = createAccounts(deps, {
     store: accountStore,
     system,

@@ -1,5 +1,6 @@
 import { AppError, hasCode } from '../core/errors.js';
 import { type BulkItem, parseBulk, parseWritten } from './answers.js';
+import type { BulkDoc } from './bulk-sender.js';
 import { docPath, findAt, lookUp } from './look-up.js';
 import { type Fate, settleAccepted } from './quorum.js';
 import { readBack, unknownOutcome, type Written } from './read-back.js';
@@ -56,6 +57,7 @@ export function createDocuments(transport: Transport, stored: string): Documents
       method: 'PUT',
       path,
       body,
+      isHot: true,
       deadlineAt: writeDeadline(deadlineAt),
       onAccepted: () => {
         isAccepted = true;
@@ -93,25 +95,32 @@ export function createDocuments(transport: Transport, stored: string): Documents
   return { find, findMany, put, putMany };
 }
 
+function sendBulk(
+  transport: Transport,
+  stored: string,
+  docs: readonly BulkDoc[],
+  deadlineAt: number,
+): Promise<readonly BulkItem[]> {
+  const body = `{"docs":[${docs.map(({ text }) => text).join(',')}]}`;
+  const call = { method: 'POST', path: [stored, '_bulk_docs'], body, isHot: true } as const;
+  return transport.send({ ...call, deadlineAt }, parseBulk(docs.map(({ id }) => id)));
+}
+
 async function putBatch(
   transport: Transport,
   stored: string,
   docs: readonly StoredDoc[],
 ): Promise<readonly WriteResult[]> {
   const texts = docs.map((doc) => JSON.stringify(doc));
-  const call = {
-    method: 'POST',
-    path: [stored, '_bulk_docs'],
-    body: `{"docs":[${texts.join(',')}]}`,
-  } as const;
   const deadlineAt = transport.deadline();
   let items: readonly (BulkItem | undefined)[];
   let failure: unknown;
   try {
-    const ids = docs.map((doc) => doc._id);
-    items = await transport.send(
-      { ...call, deadlineAt: writeDeadline(deadlineAt) },
-      parseBulk(ids),
+    items = await transport.bulkLanes.send(
+      stored,
+      (together, until) => sendBulk(transport, stored, together, until),
+      docs.map((doc, n) => ({ id: doc._id, text: texts[n] ?? '' })),
+      writeDeadline(deadlineAt),
     );
   } catch (error) {
     if (!isUncertain(error)) throw error;

@@ -32,7 +32,7 @@ const CONNECT_MS = 2000;
 export interface Pool {
   /** For nano: answers are tidied, and noted in the exchange of {@link observe}. */
   readonly dispatcher: Dispatcher;
-  /** The bare connections, for whoever tidies the answers itself. */
+  /** The bare connections, for whoever reads the answers itself. */
   readonly connections: Dispatcher;
   close(): Promise<void>;
 }
@@ -79,7 +79,7 @@ type Headers = Record<string, string | string[] | undefined>;
  * cookie jar grows with every cookie. Hence: everything is JSON, there are no cookies, and an error
  * body is an object with at most the two texts CouchDB puts there.
  */
-export function tidied(
+function tidied(
   handler: Dispatcher.DispatchHandler,
   exchange: Exchange | undefined,
 ): Dispatcher.DispatchHandler {
@@ -124,14 +124,16 @@ export function tidied(
   };
 }
 
-function note(exchange: Exchange | undefined, status: number, headers: Headers): void {
+/** Keeps what an answer's head says in `exchange`. */
+export function note(exchange: Exchange | undefined, status: number, headers: Headers): void {
   if (exchange === undefined) return;
   exchange.status = status;
   const retryAfterS = Number(headers['retry-after']);
   if (Number.isFinite(retryAfterS) && retryAfterS > 0) exchange.retryAfterS = retryAfterS;
 }
 
-function errorTexts(chunks: Buffer[]): { error?: string; reason?: string } {
+/** CouchDB's two texts of an error body, as far as they are there. */
+export function errorTexts(chunks: Buffer[]): { error?: string; reason?: string } {
   let body: unknown;
   try {
     body = JSON.parse(Buffer.concat(chunks).toString('utf8'));

@@ -50,7 +50,7 @@ export function unavailable(
 }
 
 /** A call that had no answer: why, and whether the store may have acted on it. */
-export function transportError(exchange: Exchange, thrown: unknown): AppError {
+function transportError(exchange: Exchange, thrown: unknown): AppError {
   const cause = exchange.error ?? thrown;
   const { status } = exchange;
   if (status !== undefined && status >= 300 && status < 400) {
@@ -66,7 +66,7 @@ export function transportError(exchange: Exchange, thrown: unknown): AppError {
 }
 
 /** CouchDB's own refusals; `thrown` is nano's error with `error` and `reason` of the body. */
-export function refusalError(exchange: Exchange, thrown: unknown): AppError {
+function refusalError(exchange: Exchange, thrown: unknown): AppError {
   const status = exchange.status ?? 500;
   const { error, reason } = texts(thrown);
   const text = `${status} ${error ?? ''} ${reason ?? ''}`.trim();
@@ -148,4 +148,28 @@ export function isUncertain(error: unknown): boolean {
 /** True when the database itself is missing. */
 export function isMissingDatabase(error: unknown): boolean {
   return hasCode(error, 'not_found') && error.reason === storeReasons.noDatabase;
+}
+
+/** The deadline had come before anything was sent. */
+export function noTimeLeft(): AppError {
+  return unavailable('no time was left to ask the document store', storeReasons.unreachable);
+}
+
+/** The deadline came while the answer was waited for. */
+export function timedOut({ sent }: Exchange): AppError {
+  return unavailable(
+    'the document store did not answer in time',
+    sent ? storeReasons.timedOut : storeReasons.unreachable,
+  );
+}
+
+/** The caller's own signal ended the call. */
+export function aborted(): AppError {
+  return unavailable('the call was ended by its caller', storeReasons.aborted);
+}
+
+/** A call that did not succeed, as its exchange and what was thrown tell it. */
+export function failedCall(exchange: Exchange, thrown: unknown): AppError {
+  const answered = (exchange.status ?? 0) >= 400 && exchange.error === undefined;
+  return answered ? refusalError(exchange, thrown) : transportError(exchange, thrown);
 }

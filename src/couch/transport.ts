@@ -3,17 +3,18 @@ import nano from 'nano';
 import type { AppError } from '../core/errors.js';
 import { currentOperation } from '../core/operation.js';
 import type { BreakerStatus } from './breaker.js';
+import { type BulkLanes, createBulkLanes } from './bulk-sender.js';
 import { noteCalls, type StoreCall } from './call-notes.js';
-import { createDirect, type Direct } from './direct.js';
+import { createDirect, sendDirect } from './direct.js';
 import { createPool, type Exchange, observe } from './exchange.js';
 import { createGuard } from './guard.js';
 import {
+  aborted,
+  failedCall,
   isPassing,
   isRefusedByBreaker,
-  refusalError,
-  storeReasons,
-  transportError,
-  unavailable,
+  noTimeLeft,
+  timedOut,
 } from './store-errors.js';
 
 /** The longest a change feed may wait for news, in milliseconds. */
@@ -54,7 +55,7 @@ export interface Call {
   readonly signal?: AbortSignal;
   /** Told when the store took a write without a quorum (202); the answer is parsed all the same. */
   readonly onAccepted?: () => void;
-  /** A read that is asked for so often that it goes past nano. */
+  /** A call that is made so often that it goes past nano; it takes no `signal`. */
   readonly isHot?: boolean;
   /** Asks how the store is: the breaker lets it through and does not count it. */
   readonly isProbe?: boolean;
@@ -80,6 +81,8 @@ export interface Transport {
   readonly timeoutMs: number;
   /** When a call that starts now must end: its own limit or the running operation's. */
   deadline(timeoutMs?: number): number;
+  /** Small writes of many requests travel together. */
+  readonly bulkLanes: BulkLanes;
   report(event: StoreEvent): void;
   breaker(): BreakerStatus;
   close(): Promise<void>;
@@ -104,7 +107,7 @@ export function createTransport(options: TransportOptions): Transport {
   });
   const configuration = { url: options.url, agentOptions: pool.dispatcher, parseUrl: false };
   const server = nano(configuration as unknown as nano.Configuration) as unknown as NanoServer;
-  const clients = { server, direct: createDirect(pool.connections, options.url) };
+  const direct = createDirect(pool.connections, options.url);
 
   const guard = createGuard({
     ...options,
@@ -113,15 +116,24 @@ export function createTransport(options: TransportOptions): Transport {
   });
   const send = guard.guard(noteCalls<Call>(sendOnce, options.onCall));
 
-  async function sendOnce<T>(call: Call, parse: (answer: unknown) => T): Promise<T> {
+  function sendOnce<T>(call: Call, parse: (answer: unknown) => T): Promise<T> {
+    if (!call.isHot) return sendCold(call, parse);
+    const request = { ...call, path: target(call) };
+    return sendDirect(direct, request, parse, (exchange) => noteAccepted(call, exchange));
+  }
+
+  function noteAccepted(call: Call, { status }: Exchange): void {
+    if (status !== 202 || call.method === 'GET') return;
+    report('accepted', call, 'taken by fewer nodes than asked for');
+    call.onAccepted?.();
+  }
+
+  async function sendCold<T>(call: Call, parse: (answer: unknown) => T): Promise<T> {
     const exchange: Exchange = { sent: false };
     const answer = await withDeadline(call, exchange, (signal) =>
-      ask(clients, call, exchange, signal),
+      ask(server, call, exchange, signal),
     );
-    if (exchange.status === 202 && call.method !== 'GET') {
-      report('accepted', call, 'taken by fewer nodes than asked for');
-      call.onAccepted?.();
-    }
+    noteAccepted(call, exchange);
     return parse(answer);
   }
 
@@ -156,6 +168,7 @@ export function createTransport(options: TransportOptions): Transport {
       const own = Date.now() + timeoutMs;
       return Math.min(own, currentOperation()?.deadlineAt ?? own);
     },
+    bulkLanes: createBulkLanes(),
     report: options.onEvent,
     breaker: guard.status,
     async close() {
@@ -178,13 +191,12 @@ function target(call: Call): string {
 }
 
 async function ask(
-  { server, direct }: { server: NanoServer; direct: Direct },
+  server: NanoServer,
   call: Call,
   exchange: Exchange,
   signal: () => AbortSignal,
 ): Promise<unknown> {
   try {
-    if (call.isHot) return await direct(target(call), exchange);
     return await observe(exchange, () =>
       server.request({
         path: target(call),
@@ -195,8 +207,7 @@ async function ask(
       }),
     );
   } catch (error) {
-    const answered = (exchange.status ?? 0) >= 400 && exchange.error === undefined;
-    throw answered ? refusalError(exchange, error) : transportError(exchange, error);
+    throw failedCall(exchange, error);
   }
 }
 
@@ -210,9 +221,7 @@ async function withDeadline<T>(
   run: (signal: () => AbortSignal) => Promise<T>,
 ): Promise<T> {
   const remainingMs = call.deadlineAt - Date.now();
-  if (remainingMs <= 0) {
-    throw unavailable('no time was left to ask the document store', storeReasons.unreachable);
-  }
+  if (remainingMs <= 0) throw noTimeLeft();
   if (call.signal?.aborted) throw aborted();
   let controller: AbortController | undefined;
   const signal = () => {
@@ -222,8 +231,6 @@ async function withDeadline<T>(
   return new Promise<T>((resolve, reject) => {
     const stop = (error: AppError): void => {
       reject(error);
-      exchange.isOver = true;
-      exchange.abort?.();
       controller?.abort();
     };
     const timer = setTimeout(() => stop(timedOut(exchange)), remainingMs);
@@ -236,15 +243,4 @@ async function withDeadline<T>(
         call.signal?.removeEventListener('abort', onAbort);
       });
   });
-}
-
-function timedOut({ sent }: Exchange): AppError {
-  return unavailable(
-    'the document store did not answer in time',
-    sent ? storeReasons.timedOut : storeReasons.unreachable,
-  );
-}
-
-function aborted(): AppError {
-  return unavailable('the call was ended by its caller', storeReasons.aborted);
 }

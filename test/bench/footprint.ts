@@ -2,11 +2,11 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startServiceProcess } from '../support/service-process.js';
 import { median } from './measure.js';
 import { fillPool } from './pool.js';
 import type { Figure } from './report.js';
 import { type BenchService, MASTER, type Rig } from './rig.js';
+import { spawnService } from './spawned.js';
 
 const IDLE_MS = 5_000;
 const SAMPLE_MS = 2_000;
@@ -40,10 +40,8 @@ export async function* measureStarts(rig: Rig, rounds: number): AsyncGenerator<F
   for (let n = 0; n < rounds; n += 1) {
     const dataDir = await mkdtemp(join(tmpdir(), 'telcouch-bench-'));
     for (const times of [first, second]) {
-      const startedAt = performance.now();
-      const service = await startServiceProcess({ dataDir });
-      await service.ready();
-      times.push((performance.now() - startedAt) / 1000);
+      const service = await spawnService({}, dataDir);
+      times.push(service.startMs / 1000);
       await service.stop();
     }
     await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
@@ -66,7 +64,7 @@ export async function* measureStarts(rig: Rig, rounds: number): AsyncGenerator<F
 export async function measureIdle(rig: Rig): Promise<Figure> {
   const service = await rig.start();
   await sleep(IDLE_MS);
-  const idle = await residentMb(service.process.pid);
+  const idle = await residentMb(service.pid);
   await service.stop();
   return {
     measure: 'memory at idle, without the embedded store',
@@ -103,7 +101,7 @@ export async function measureGrowth(rig: Rig, minutes: number): Promise<Figure> 
   const load = exercise(service, ips, endAt);
   while (Date.now() < endAt) {
     await sleep(SAMPLE_MS);
-    samples.push(await residentMb(service.process.pid));
+    samples.push(await residentMb(service.pid));
   }
   await load;
   await service.stop();

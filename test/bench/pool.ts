@@ -45,16 +45,21 @@ export async function putDocs(
   return revisions;
 }
 
+/** `count` addresses of 10.net.0.0 and up. */
+export function addresses(net: number, count: number): string[] {
+  return Array.from(
+    { length: count },
+    (_, n) => `10.${net + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`,
+  );
+}
+
 /** Puts `count` available addresses of 10.net.0.0 and up into the pool; resolves to them. */
 export async function fillPool(
   rig: Rig,
   { zone, net, count }: { zone: string; net: number; count: number },
 ): Promise<string[]> {
   const client = rig.store(1);
-  const ips = Array.from(
-    { length: count },
-    (_, n) => `10.${net + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`,
-  );
+  const ips = addresses(net, count);
   await putDocs(
     client,
     rig.path('dedicated_ips'),

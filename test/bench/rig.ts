@@ -1,11 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type ServiceProcess,
-  sharedStoreEnv,
-  startServiceProcess,
-} from '../support/service-process.js';
+import { sharedStoreEnv } from '../support/service-process.js';
 import { destroyDatabases, storeLogin, uniquePrefix } from '../support/store.js';
 import { type BenchClient, createClient } from './client.js';
+import { type Spawned, spawnService } from './spawned.js';
 
 /** Demo Master of the demo data, a superduper account, and the words of its key (contract §10). */
 export const MASTER = 'c0ffee00000000000000000000000001';
@@ -13,7 +10,7 @@ const MASTER_KEY = 'fa1114bcfa2daf7f4640e1649ce374e7851b869b0518f4c71a216c1528be
 
 /** A started service with what is needed to call it. */
 export interface BenchService {
-  readonly process: ServiceProcess;
+  readonly pid: number;
   readonly url: string;
   readonly token: string;
   /** Spawn to `ready`, milliseconds. */
@@ -49,20 +46,20 @@ export function createRig(): Rig {
   const services: BenchService[] = [];
 
   async function start(env: Readonly<Record<string, string>> = {}): Promise<BenchService> {
-    const startedAt = performance.now();
-    const process = await startServiceProcess({
-      env: { ...sharedStoreEnv({ dbPrefix, keyring }), LOG_LEVEL: 'info', ...env },
+    const spawned: Spawned = await spawnService({
+      ...sharedStoreEnv({ dbPrefix, keyring }),
+      LOG_LEVEL: 'info',
+      ...env,
     });
-    const url = await process.ready();
-    const startMs = performance.now() - startedAt;
+    const { url, startMs } = spawned;
     const token = await signIn(url);
     const service = {
-      process,
+      pid: spawned.pid,
       url,
       token,
       startMs,
       client: (callers: number) => createClient(url, callers, { 'x-auth-token': token }),
-      stop: () => process.stop(),
+      stop: spawned.stop,
     };
     services.push(service);
     return service;

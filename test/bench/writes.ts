@@ -1,9 +1,11 @@
 import type { BenchClient } from './client.js';
 import { compare, median, type Plan, type Result } from './measure.js';
-import { type Doc, fillPool, ipDoc, putDocs } from './pool.js';
+import { addresses, type Doc, fillPool, ipDoc, putDocs } from './pool.js';
 import type { Figure } from './report.js';
 import { type BenchService, MASTER, type Rig } from './rig.js';
 
+/** The database of Demo Master. */
+const ACCOUNT_DATABASE = `account/${MASTER.slice(0, 2)}/${MASTER.slice(2, 4)}/${MASTER.slice(4)}`;
 /** Operations of one round: each uses up an address. */
 const ASSIGNS = { few: 300, many: 1_500 };
 const BLOCK = ['10.200.0.0/19', '10.200.32.0/21'];
@@ -17,12 +19,15 @@ function times(results: readonly Result[]): string {
     .join('; ');
 }
 
-/** Two writes as the service makes them: a new revision of a document, and a new one elsewhere. */
-async function createRawWrites(rig: Rig, count: number, callers: number) {
+/**
+ * Two writes as the service makes them, into the same two databases: a new revision of the truth,
+ * and a new copy with the account. CouchDB indexes what is written to either, whoever writes it.
+ */
+async function createRawWrites(rig: Rig, net: number, count: number, callers: number) {
   const client = rig.store(callers);
-  const [truths, copies] = [rig.path('bench-truths'), rig.path('bench-copies')];
-  for (const path of [truths, copies]) await client.ask('PUT', path);
-  const docs = Array.from({ length: count }, (_, n) => ipDoc(`raw-${n}`, 'raw'));
+  const truths = rig.path('dedicated_ips');
+  const copies = rig.path(ACCOUNT_DATABASE);
+  const docs = addresses(net, count).map((ip) => ipDoc(ip, 'raw'));
   const revisions = await putDocs(client, truths, docs);
   let next = 0;
   return {
@@ -36,10 +41,7 @@ async function createRawWrites(rig: Rig, count: number, callers: number) {
       await client.ask('PUT', `${truths}/${_id}`, { ...held, _rev: rev });
       await client.ask('PUT', `${copies}/${_id}`, held);
     },
-    async close() {
-      for (const path of [truths, copies]) await client.ask('DELETE', path);
-      await client.close();
-    },
+    close: () => client.close(),
   };
 }
 
@@ -53,7 +55,7 @@ export async function* measureAssign(
     const maxOperations = plan.callers === 1 ? ASSIGNS.few : ASSIGNS.many;
     const count = maxOperations * (plan.rounds + 1);
     const ips = await fillPool(rig, { zone: `assign${index}`, net: 100 + index, count });
-    const raw = await createRawWrites(rig, count, plan.callers);
+    const raw = await createRawWrites(rig, 110 + index, count, plan.callers);
     const api = service.client(plan.callers);
     let next = 0;
     const results = await compare(

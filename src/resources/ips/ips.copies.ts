@@ -24,7 +24,7 @@ export interface IpCopies {
 }
 
 /** What was placed is looked at again this much later, many at once. */
-const RECHECK_MS = 20;
+const RECHECK_MS = 250;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 /** Addresses that wait for another try, at most; beyond it only `refresh` mends them. */
@@ -43,6 +43,22 @@ function withoutRevision(doc: SavedDoc): StoredDoc {
   return rest as StoredDoc;
 }
 
+/** Addresses that were just given to an account. */
+interface Placed {
+  readonly accountId: string;
+  readonly truth: DedicatedIp;
+}
+
+function byAccount(batch: readonly Placed[]): ReadonlyMap<string, readonly DedicatedIp[]> {
+  const groups = new Map<string, DedicatedIp[]>();
+  for (const { accountId, truth } of batch) {
+    const group = groups.get(accountId);
+    if (group === undefined) groups.set(accountId, [truth]);
+    else group.push(truth);
+  }
+  return groups;
+}
+
 /** A tombstone that filtered replications still see (contract §2). */
 function tombstone(copy: SavedDoc): StoredDoc {
   return { _id: copy._id, _rev: copy._rev, _deleted: true, pvt_type: DEDICATED_IP };
@@ -55,12 +71,14 @@ function tombstone(copy: SavedDoc): StoredDoc {
  */
 export function createIpCopies(deps: {
   store: IpStore;
-  /** Told once about each failure that will be tried again. */
+  /** Looks at the account of what was placed once more, a moment after. */
+  verify: (accountId: string, held: readonly DedicatedIp[]) => Promise<void>;
+  /** Told once about each failure that will be tried again, or is left to `refresh`. */
   onFailure: (error: unknown, accountId: string) => void;
 }): IpCopies {
   const { store } = deps;
   const waiting = new Map<string, Set<string>>();
-  const placed = new Map<string, { accountId: string; truth: DedicatedIp }>();
+  const placed = new Map<string, Placed>();
   let timer: NodeJS.Timeout | undefined;
   let recheckTimer: NodeJS.Timeout | undefined;
   let delayMs = RETRY_FIRST_MS;
@@ -150,11 +168,15 @@ export function createIpCopies(deps: {
     } catch {
       // Not knowing is as good as having changed: settling looks again, and tells its failures.
     }
-    const byAccount = new Map<string, string[]>();
-    for (const { accountId, truth } of changed) {
-      byAccount.set(accountId, [...(byAccount.get(accountId) ?? []), truth.ip]);
+    for (const [accountId, held] of byAccount(changed)) {
+      await settleEventually(
+        accountId,
+        held.map(({ ip }) => ip),
+      );
     }
-    for (const [accountId, ips] of byAccount) await settleEventually(accountId, ips);
+    for (const [accountId, held] of byAccount(batch)) {
+      await deps.verify(accountId, held).catch((error) => deps.onFailure(error, accountId));
+    }
   }
 
   function retryLater(accountId: string, ips: readonly string[]): void {

@@ -9,6 +9,8 @@ import type { IpStore, ListedIp, SummarizedIp } from './ips.store.js';
 export interface IpAccounts {
   /** Ancestors of an account, root first; undefined when there is no such account. */
   findTree(accountId: string): Promise<readonly string[] | undefined>;
+  /** The same, at most a second old. */
+  findRecentTree(accountId: string): Promise<readonly string[] | undefined>;
 }
 
 /** What came of a bulk assign or release: each address is in one of the two. */
@@ -117,7 +119,8 @@ export function createIpService(deps: IpServiceDeps) {
 
   /** The surface's look at the account may be a second old, and maintenance takes any id. */
   async function requireAccount(accountId: string): Promise<void> {
-    const tree = await deps.accounts.findTree(accountId);
+    const { findTree, findRecentTree } = deps.accounts;
+    const tree = (await findRecentTree(accountId)) ?? (await findTree(accountId));
     if (tree !== undefined) return;
     throw new AppError('not_found', 'no such account', { subject: accountId });
   }
@@ -139,20 +142,21 @@ export function createIpService(deps: IpServiceDeps) {
     return conclude(accountId, batch);
   }
 
-  /** The end of every assignment: the copies, and a last look at the account. */
+  /**
+   * The end of every assignment: the copies. They are looked at again a moment later, and the
+   * account with them (`verify`).
+   */
   async function conclude(accountId: string, batch: IpBatch): Promise<IpBatch> {
-    // A deletion marks the account and then releases: whichever is second sees the other. When the
-    // account cannot be read now, the assignment stands and `refresh` judges it.
-    const [isGone] = await Promise.all([
-      deps.accounts.findTree(accountId).then(
-        (current) => current === undefined,
-        () => false,
-      ),
-      copies.place(accountId, [...batch.success.values()]),
-    ]);
-    if (!isGone) return batch;
-    await giveBack(accountId, [...batch.success.values()]);
-    throw new AppError('not_found', 'no such account', { subject: accountId });
+    await copies.place(accountId, [...batch.success.values()]);
+    return batch;
+  }
+
+  /**
+   * Takes back what was assigned to an account that is gone. A deletion marks the account and then
+   * releases what it holds: whichever of the two is second sees what the other has done.
+   */
+  async function verify(accountId: string, held: readonly DedicatedIp[]): Promise<void> {
+    if ((await deps.accounts.findTree(accountId)) === undefined) await giveBack(accountId, held);
   }
 
   /** Frees what the account still holds of these; those of others stay theirs. */
@@ -239,7 +243,7 @@ export function createIpService(deps: IpServiceDeps) {
     assign,
     release,
     /** What allocation shares with assign. */
-    assignments: { requireAccount, conclude, giveBack },
+    assignments: { requireAccount, conclude, giveBack, verify },
     releaseAny,
     releaseAll,
     remove,

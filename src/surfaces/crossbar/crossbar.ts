@@ -150,30 +150,29 @@ function createHandle(
     const match = ifMatch(request);
     // A write without preconditions of its own has no revision that If-Match could name.
     if (isWrite && !route.hasPreconditions) match('');
-    const operation = caller === undefined ? state.operation : { ...state.operation, caller };
+    const { operation } = state;
+    if (caller !== undefined) operation.caller = caller;
     const authToken = state.credentials?.kind === 'token' ? state.credentials.token : undefined;
-    const run = (current: Operation) =>
-      runOperation(current, () =>
-        route.handle({
-          params,
-          query: request.query,
-          envelope,
-          data,
-          caller,
-          pathAccount,
-          authToken,
-          match,
-          mediaType,
-        }),
-      );
+    const run = () =>
+      route.handle({
+        params,
+        query: request.query,
+        envelope,
+        data,
+        caller,
+        pathAccount,
+        authToken,
+        match,
+        mediaType,
+      });
     const key = idempotencyKeyOf(request, route);
     if (key !== undefined) {
       const keyed = keyedRequest(request, operation, { key, route, params, envelope });
-      const work = { route, request: keyed, operation, guardLogin, run };
+      const runKeyed = (current: Operation) => runOperation(current, run);
+      const work = { route, request: keyed, operation, guardLogin, run: runKeyed };
       return answerOnce(deps, request, response, work);
     }
-    const once = () => run(operation);
-    const reply = await (route.isLogin ? guardLogin(request, once) : once());
+    const reply = await (route.isLogin ? guardLogin(request, run) : run());
     if ('stream' in reply) return sendStream(response, reply, mediaType, deps.onError);
     sendReply(deps, request, response, route, reply);
   };

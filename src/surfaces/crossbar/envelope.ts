@@ -7,50 +7,68 @@ import type { ErrorAnswer } from './errors.js';
 export interface EnvelopeFrame {
   readonly requestId: string;
   /** Shown back to the client; a new one after sign-in. */
-  readonly authToken?: string;
+  readonly authToken: string | undefined;
   /** Only authenticated callers are told the version. */
-  readonly version?: string;
+  readonly version: string | undefined;
   /** What this request took of the rate limit and what is left of it in the window. */
   readonly tokens: { readonly consumed: number; readonly remaining: number };
-  readonly now: Date;
+  /** Unix milliseconds. */
+  readonly nowMs: number;
 }
 
 const node = createHash('md5').update(hostname()).digest('base64url');
 
-function frameMembers(frame: EnvelopeFrame): Record<string, unknown> {
-  return {
-    ...(frame.authToken === undefined ? {} : { auth_token: frame.authToken }),
-    node,
-    request_id: frame.requestId,
-    timestamp: `${frame.now.toISOString().slice(0, 19)}Z`,
-    tokens: frame.tokens,
-    ...(frame.version === undefined ? {} : { version: frame.version }),
-  };
+type Body = Record<string, unknown>;
+
+let shownSecond = 0;
+let shownText = '';
+
+/** Seconds are what is shown, and a text is made for each once: requests are many. */
+function timestampOf(nowMs: number): string {
+  const second = Math.floor(nowMs / 1000);
+  if (second !== shownSecond || shownText === '') {
+    shownSecond = second;
+    shownText = `${new Date(second * 1000).toISOString().slice(0, 19)}Z`;
+  }
+  return shownText;
+}
+
+function addFrame(body: Body, frame: EnvelopeFrame): void {
+  if (frame.authToken !== undefined) body['auth_token'] = frame.authToken;
+  body['node'] = node;
+  body['request_id'] = frame.requestId;
+  body['timestamp'] = timestampOf(frame.nowMs);
+  body['tokens'] = frame.tokens;
+  if (frame.version !== undefined) body['version'] = frame.version;
 }
 
 /** A success: `members` stand beside `data`, for resources that need more than `data`. */
 export function presentSuccess(
   frame: EnvelopeFrame,
-  answer: { data: unknown; revision?: string; members?: Readonly<Record<string, unknown>> },
+  answer: {
+    data: unknown;
+    revision?: string | undefined;
+    members?: Readonly<Record<string, unknown>> | undefined;
+  },
 ): Record<string, unknown> {
-  return {
-    ...answer.members,
-    ...(answer.data === undefined ? {} : { data: answer.data }),
-    ...(answer.revision === undefined ? {} : { revision: answer.revision }),
-    ...frameMembers(frame),
-    status: 'success',
-  };
+  const body: Body = { ...answer.members };
+  if (answer.data !== undefined) body['data'] = answer.data;
+  if (answer.revision !== undefined) body['revision'] = answer.revision;
+  addFrame(body, frame);
+  body['status'] = 'success';
+  return body;
 }
 
 /** A failure; `error` is the HTTP status as a string, as Kazoo writes it. */
 export function presentFailure(frame: EnvelopeFrame, error: ErrorAnswer): Record<string, unknown> {
-  return {
+  const body: Body = {
     data: error.data,
     error: String(error.status),
     message: error.message,
-    ...frameMembers(frame),
-    status: 'error',
   };
+  addFrame(body, frame);
+  body['status'] = 'error';
+  return body;
 }
 
 // The examples are what the API pages show; without them they make up values of each type.

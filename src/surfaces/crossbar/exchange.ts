@@ -90,10 +90,10 @@ function frameOf(
   const authToken = newToken ?? (known?.kind === 'token' ? known.token : undefined);
   return {
     requestId: state.operation.requestId,
-    ...(authToken === undefined ? {} : { authToken }),
-    ...(state.caller === undefined ? {} : { version: deps.version }),
+    authToken,
+    version: state.caller === undefined ? undefined : deps.version,
     tokens: tokensOf(request),
-    now: new Date(deps.now()),
+    nowMs: deps.now(),
   };
 }
 
@@ -123,14 +123,13 @@ function presentReply(
 ) {
   const hasData = reply.data !== undefined;
   const revision = reply.revision ?? (hasData ? contentRevision(reply.data) : undefined);
-  const headers = {
-    ...(revision === undefined ? {} : { etag: `"${revision}"` }),
-    ...(reply.location === undefined ? {} : { location: `${deps.publicUrl}/v2${reply.location}` }),
-  };
+  const headers: Record<string, string> = {};
+  if (revision !== undefined) headers['etag'] = `"${revision}"`;
+  if (reply.location !== undefined) headers['location'] = `${deps.publicUrl}/v2${reply.location}`;
   const envelope = presentSuccess(frameOf(deps, request, response, reply.authToken), {
     data: reply.data,
-    ...(revision === undefined ? {} : { revision }),
-    ...(reply.members === undefined ? {} : { members: reply.members }),
+    revision,
+    members: reply.members,
   });
   return { status: reply.status ?? route.status, headers, revision, envelope };
 }
