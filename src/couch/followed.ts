@@ -125,14 +125,13 @@ function forgetting(database: Database, forget: (id: string) => void): Database 
       ids.forEach(forget);
     }
   }
+  const idsOf = (docs: readonly { readonly _id: string }[]) => docs.map(({ _id }) => _id);
   return {
     ...database,
     put: (doc) => around([doc._id], () => database.put(doc)),
-    putMany: (docs) =>
-      around(
-        docs.map(({ _id }) => _id),
-        () => database.putMany(docs),
-      ),
+    putMany: (docs) => around(idsOf(docs), () => database.putMany(docs)),
+    // What loses to a write of another node is taken back.
+    confirm: (written) => around(idsOf(written), () => database.confirm(written)),
     remove: (doc, keep) => around([doc._id], () => database.remove(doc, keep)),
   };
 }

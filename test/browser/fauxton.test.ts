@@ -48,6 +48,8 @@ async function push(target: Locator): Promise<void> {
     await page.click('#submit');
     await seen.notified('You have been logged in.');
     await page.getByRole('link', { name: 'dedicated_ips', exact: true }).waitFor();
+    // Fauxton takes the refusal of a list that it still asks for when it logs out for a list.
+    await page.waitForLoadState('networkidle');
     await page.getByText('Log Out').click();
     await seen.notified('You have been logged out.');
     await page.locator('#username').waitFor();

@@ -168,6 +168,11 @@ describe('a document of _replicator', () => {
   });
 
   it('is found among the others by page and by state', async () => {
+    // Jobs of the tests before end after their documents are gone.
+    await waitFor('only ended jobs', async () => {
+      const { json } = await store.call('GET', '/_scheduler/docs');
+      return json.docs.every((doc: { state: string }) => /^(completed|failed)$/.test(doc.state));
+    });
     const { json: all } = await store.call('GET', '/_scheduler/docs');
     expect(all.total_rows).toBe(all.docs.length);
     const { json: page } = await store.call('GET', '/_scheduler/docs/_replicator?skip=1&limit=2');

@@ -142,13 +142,24 @@ export function createIpService(deps: IpServiceDeps) {
     return conclude(accountId, batch);
   }
 
-  /**
-   * The end of every assignment: the copies. They are looked at again a moment later, and the
-   * account with them (`verify`).
-   */
+  /** The end of every assignment: the copies, and a last look at the account. */
   async function conclude(accountId: string, batch: IpBatch): Promise<IpBatch> {
-    await copies.place(accountId, [...batch.success.values()]);
-    return batch;
+    const held = [...batch.success.values()];
+    const placing = copies.place(accountId, held);
+    // One address alone is the hot case: its account is looked at a moment later, with those of
+    // other requests (`verify`). When it cannot be read now, the same holds for many.
+    const isGone = held.length > 1 && (await isAccountGone(accountId));
+    await placing;
+    if (!isGone) return batch;
+    await giveBack(accountId, held);
+    throw new AppError('not_found', 'no such account', { subject: accountId });
+  }
+
+  async function isAccountGone(accountId: string): Promise<boolean> {
+    return deps.accounts.findTree(accountId).then(
+      (tree) => tree === undefined,
+      () => false,
+    );
   }
 
   /**
