@@ -155,7 +155,10 @@ export function createApp(deps: AppDeps): Express {
   app.use(createHealth(deps.health));
   if (deps.metrics !== undefined) app.use(createMetricsPage(deps.metrics.page));
   app.get('/', (_request, response) => response.redirect('/docs/'));
-  app.use('/docs', createApiPages(createApiDocument(crossbar.routes, deps.version)));
+  app.use(
+    '/docs',
+    createApiPages(() => createApiDocument(crossbar.routes, deps.version)),
+  );
   app.use(createFallback(crossbar));
   return app;
 }

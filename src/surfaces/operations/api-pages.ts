@@ -40,8 +40,12 @@ const STYLE = `.response-col_links, .scheme-container .servers-title, .scheme-co
 .swagger-ui .scheme-container { padding: 15px 0; }
 `;
 
-/** API pages that need nothing from the network, and the document they show. */
-export function createApiPages(document: object): Router {
+/**
+ * API pages that need nothing from the network, and the document they show; it is made when it is
+ * first asked for, because few processes are ever asked and it takes its share of memory.
+ */
+export function createApiPages(createDocument: () => object): Router {
+  let document: object | undefined;
   const router = express.Router({ strict: true });
   // The page's links are relative, so it must be reached with its slash.
   router.get('/', (request, response, next) => {
@@ -58,6 +62,7 @@ export function createApiPages(document: object): Router {
     response.type('css').send(STYLE);
   });
   router.get('/openapi.json', (_request, response) => {
+    document ??= createDocument();
     response.json(document);
   });
   router.use('/assets', express.static(ASSETS, { index: false, maxAge: '1d' }));
