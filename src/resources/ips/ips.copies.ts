@@ -1,5 +1,6 @@
 import { AppError } from '../../core/errors.js';
 import { jsonEquals } from '../../core/json.js';
+import { newId, runOperation } from '../../core/operation.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
 import { copyOf, DEDICATED_IP, type DedicatedIp } from './ips.doc.js';
 import type { IpStore } from './ips.store.js';
@@ -47,6 +48,11 @@ function withoutRevision(doc: SavedDoc): StoredDoc {
 interface Placed {
   readonly accountId: string;
   readonly truth: DedicatedIp;
+}
+
+/** Whoever asked first has had an answer: neither that request's deadline nor its name counts. */
+function inBackground(run: () => Promise<void>): void {
+  void runOperation({ requestId: newId() }, run);
 }
 
 function byAccount(batch: readonly Placed[]): ReadonlyMap<string, readonly DedicatedIp[]> {
@@ -152,7 +158,7 @@ export function createIpCopies(deps: {
     }
     for (const truth of held) placed.set(`${truth.ip}/${accountId}`, { accountId, truth });
     if (recheckTimer === undefined && !isStopped) {
-      recheckTimer = setTimeout(() => void recheck(), RECHECK_MS);
+      recheckTimer = setTimeout(() => inBackground(recheck), RECHECK_MS);
     }
   }
 
@@ -184,7 +190,7 @@ export function createIpCopies(deps: {
     for (const ip of ips) if (known.size < MAX_WAITING) known.add(ip);
     waiting.set(accountId, known);
     if (timer !== undefined || isStopped) return;
-    timer = setTimeout(() => void retry(), delayMs).unref();
+    timer = setTimeout(() => inBackground(retry), delayMs).unref();
     delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
   }
 
