@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { databases } from '../../src/couch/databases.js';
+import { askUntilBack } from '../support/back-again.js';
 import { callCouch } from '../support/couch-call.js';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.js';
 import { callRaw } from '../support/raw-call.js';
@@ -63,7 +64,7 @@ describe('health', () => {
     } finally {
       proxy.mend();
     }
-    expect((await behind.call('GET', '/ready')).status).toBe(200);
+    expect((await askUntilBack(() => behind.call('GET', '/ready'))).status).toBe(200);
   });
 
   it('/ready asks the store once for all who ask at the same time, and once a second', async () => {
