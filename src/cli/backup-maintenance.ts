@@ -155,6 +155,8 @@ async function restore(call: Call): Promise<Outcome> {
         '--force deletes these databases first',
     );
   }
+  // Answers that were kept for repeated requests would tell of what is no longer there.
+  await parts.session.couch.destroyDatabase(databases.ops);
   for (const [n, entry] of manifest.databases.entries()) {
     call.signal.throwIfAborted();
     const at = `(${n + 1}/${manifest.databases.length}) ${entry.name}`;

@@ -1,5 +1,6 @@
 import { hasCode } from '../core/errors.js';
 import type { BulkItem } from './answers.js';
+import { timedOut } from './store-errors.js';
 
 /** A document on its way: its id, and itself as JSON text. */
 export interface BulkDoc {
@@ -81,7 +82,19 @@ export function createBulkLanes(): BulkLanes {
       const lane = lanes.get(database) ?? { running: 0, waiting: [], timer: undefined };
       lanes.set(database, lane);
       return new Promise((resolve, reject) => {
-        lane.waiting.push({ docs, deadlineAt, resolve, reject });
+        const timer = setTimeout(() => reject(timedOut({ sent: true })), deadlineAt - Date.now());
+        lane.waiting.push({
+          docs,
+          deadlineAt,
+          resolve(items) {
+            clearTimeout(timer);
+            resolve(items);
+          },
+          reject(error) {
+            clearTimeout(timer);
+            reject(error);
+          },
+        });
         if (lane.running === 0) start(database, lane, send);
         else wait(database, lane, send);
       });
@@ -109,7 +122,8 @@ function takeGroup(waiting: Request[]): readonly Request[] {
 
 async function sendGroup(send: SendBulk, group: readonly Request[]): Promise<void> {
   try {
-    const deadlineAt = Math.min(...group.map((request) => request.deadlineAt));
+    // Each gives up at its own time, so the request may take as long as the most patient can wait.
+    const deadlineAt = Math.max(...group.map((request) => request.deadlineAt));
     const items = await send(
       group.flatMap(({ docs }) => docs),
       deadlineAt,

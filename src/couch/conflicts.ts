@@ -85,7 +85,13 @@ export async function resolveConflicts(
   return { removed: leaves, nextId: isEnd ? undefined : `${last.doc._id}${AFTER}` };
 }
 
-/** What was written a moment ago is still being settled by whoever wrote it. */
+/** Documents of these types are this service's own, and their losing revisions say nothing. */
+const OWN_TYPES: readonly unknown[] = ['account', 'claim', 'dedicated_ip', 'user'];
+
+/**
+ * What was written a moment ago is still being settled by whoever wrote it, and what is not this
+ * service's own is for its owner to settle: a Kazoo may replicate with the same databases.
+ */
 async function isOld(
   transport: Transport,
   stored: string,
@@ -93,6 +99,8 @@ async function isOld(
   olderThanMs: number,
 ): Promise<boolean> {
   const call = { method: 'GET', path: docPath(stored, id), query: { rev } } as const;
-  const modified = (await findAt(transport, call, id))?.['pvt_modified'];
-  return typeof modified !== 'number' || fromGregorian(modified) < olderThanMs;
+  const found = await findAt(transport, call, id);
+  if (found === undefined || !OWN_TYPES.includes(found['pvt_type'])) return false;
+  const modified = found['pvt_modified'];
+  return typeof modified === 'number' && fromGregorian(modified) < olderThanMs;
 }

@@ -99,7 +99,7 @@ export function sendDirect<T>(
       exchange.isOver = true;
       exchange.abort?.();
     }, remainingMs);
-    direct(request, exchange, {
+    const end: DirectEnd = {
       resolve(answer) {
         clearTimeout(timer);
         try {
@@ -113,6 +113,12 @@ export function sendDirect<T>(
         clearTimeout(timer);
         reject(failedCall(exchange, error));
       },
-    });
+    };
+    try {
+      direct(request, exchange, end);
+    } catch (error) {
+      // A pool that is closed says so at once.
+      end.reject(error);
+    }
   });
 }

@@ -50,6 +50,8 @@ const KEPT_MS = 24 * 3_600_000;
  * run ahead, and for the note of what became of it.
  */
 const GRACE_MS = 5000;
+/** A long run says that it is still there at most this often, milliseconds. */
+const RENEW_MIN_MS = 1_000;
 /** The longest that an answer waits for being noted, milliseconds. */
 const FINISH_MS = 2000;
 /** Others who begin, finish or sweep the same key at the same time: each costs one more try. */
@@ -171,9 +173,12 @@ export function createIdempotencyKeys(options: IdempotencyKeysOptions) {
 
     const renew = (): Promise<void> =>
       attempt(() => save({ pvt_busy_until_ms: now() + limitMs + GRACE_MS }));
-    const timer = setInterval(() => {
-      renewal = renewal.then(renew);
-    }, limitMs / 2).unref();
+    const timer = setInterval(
+      () => {
+        renewal = renewal.then(renew);
+      },
+      Math.max(RENEW_MIN_MS, limitMs / 2),
+    ).unref();
 
     return {
       operationId,

@@ -34,7 +34,7 @@ async function findCopy(ip: string, patienceMs: number): Promise<unknown> {
 }
 
 describe('copies of assigned IPs', () => {
-  it('are written later than the deadline of their request when they could not be before', async () => {
+  it('are written after the deadline of their request when that could not do it', async () => {
     const token = await service.tokenOf(1);
     proxy.watch(async ({ label }, moment) => {
       if (moment === 'before' && label.includes('account')) throw new Error('the copy is cut off');
@@ -47,29 +47,5 @@ describe('copies of assigned IPs', () => {
     expect(await findCopy('1.2.3.4', 0)).toBeUndefined();
     proxy.watch();
     expect(await findCopy('1.2.3.4', 15_000)).toMatchObject({ pvt_assigned_to: RESELLER });
-  });
-
-  it('go when the account is found to be gone a moment after', async () => {
-    const token = await service.tokenOf(1);
-    const accounts = service.couch.database(accountDatabase(RESELLER));
-    const before = await accounts.get(RESELLER);
-    proxy.watch(async ({ label }, moment) => {
-      if (moment === 'before' && label.includes('dedicated_ips')) {
-        const now = await accounts.get(RESELLER);
-        if (now['pvt_deleted'] !== true) await accounts.put({ ...now, pvt_deleted: true });
-      }
-      return 'go on';
-    });
-    const path = `/v2/accounts/${RESELLER}/ips/5.6.7.8`;
-    await service.call('POST', path, { token, body: {} });
-    proxy.watch();
-    const holderOf = async () =>
-      (await service.call('GET', '/v2/ips/5.6.7.8', { token })).body.data.assigned_to;
-    for (let tries = 0; (await holderOf()) !== undefined && tries < 100; tries += 1)
-      await sleep(50);
-    expect(await holderOf()).toBeUndefined();
-    expect(await accounts.find('5.6.7.8')).toBeUndefined();
-    const { _rev } = await accounts.get(RESELLER);
-    await accounts.put({ ...before, _rev });
   });
 });

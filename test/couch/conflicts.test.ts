@@ -85,12 +85,13 @@ describe('confirming a write', () => {
 describe('resolving hidden conflicts', () => {
   const HOUR_AGO = Date.now() - 3_600_000;
   const query = { limit: 100, olderThanMs: Date.now() + 60_000 };
+  const OLD = { pvt_type: 'claim', pvt_modified: toGregorian(HOUR_AGO) };
 
   test('keeps the winner, removes the others and a second run finds nothing', async () => {
-    const saved = await db.put({ _id: 'old', pvt_modified: toGregorian(HOUR_AGO) });
+    const saved = await db.put({ _id: 'old', ...OLD });
     const hidden = [
-      await makeConflict(stored, { _id: 'old', n: 1 }, '1-01'),
-      await makeConflict(stored, { _id: 'old', n: 2 }, '1-02'),
+      await makeConflict(stored, { _id: 'old', ...OLD, n: 1 }, '1-01'),
+      await makeConflict(stored, { _id: 'old', ...OLD, n: 2 }, '1-02'),
     ];
     await db.resolveConflicts(query);
     expect(await db.find('old')).toEqual(saved);
@@ -101,23 +102,28 @@ describe('resolving hidden conflicts', () => {
 
   test('leaves alone what was written a moment ago', async () => {
     const now = Date.now();
-    await db.put({ _id: 'young', pvt_modified: toGregorian(now) });
-    const rev = await makeConflict(
-      stored,
-      { _id: 'young', pvt_modified: toGregorian(now) },
-      '1-01',
-    );
+    const young = { _id: 'young', pvt_type: 'claim', pvt_modified: toGregorian(now) };
+    await db.put(young);
+    const rev = await makeConflict(stored, young, '1-01');
     const minuteAgo = { limit: 100, olderThanMs: now - 60_000 };
     expect((await db.resolveConflicts(minuteAgo)).removed).toEqual([]);
     expect(await hiddenRevisions(stored, 'young')).toEqual([rev]);
     expect((await db.resolveConflicts(query)).removed).toEqual([{ id: 'young', rev }]);
   });
 
+  test('leaves the conflicts of documents alone that others own', async () => {
+    const foreign = { _id: 'callflow', pvt_type: 'callflow', pvt_modified: toGregorian(HOUR_AGO) };
+    await db.put(foreign);
+    const rev = await makeConflict(stored, { ...foreign, n: 1 }, '1-01');
+    expect((await db.resolveConflicts(query)).removed).toEqual([]);
+    expect(await hiddenRevisions(stored, 'callflow')).toEqual([rev]);
+  });
+
   test('goes through a database in pages', async () => {
     const ids = ['page-1', 'page-2', 'page-3'];
     for (const _id of ids) {
       await db.put({ _id });
-      await makeConflict(stored, { _id, n: 1 }, '1-01');
+      await makeConflict(stored, { _id, ...OLD, n: 1 }, '1-01');
     }
     const removed: string[] = [];
     let startId: string | undefined = 'page-';

@@ -72,6 +72,7 @@ describe('a service that is told to end', () => {
     const failures: string[] = [];
     const acknowledged: string[] = [];
     let answers = 0;
+    const answered = new Set<number>();
 
     async function callUntilRefused(n: number): Promise<void> {
       const caller = open(url);
@@ -83,6 +84,7 @@ describe('a service that is told to end', () => {
             ? await caller.ask('PUT', '/v2/ips', { data: ipData(ip) })
             : await caller.ask('GET', ASSIGNED);
           answers += 1;
+          answered.add(n);
           const isWhole = JSON.parse(answer.body).status === 'success';
           if (!isWhole || answer.status >= 300) failures.push(answer.body);
           else if (isWrite) acknowledged.push(ip);
@@ -95,6 +97,8 @@ describe('a service that is told to end', () => {
     }
 
     const all = Array.from({ length: CALLERS }, (_, n) => callUntilRefused(n));
+    // A connection that the kernel has taken and the service has not yet seen is nobody's promise.
+    while (answered.size < CALLERS) await sleep(10);
     await sleep(1000);
     const answersBefore = answers;
     process.signal('SIGTERM');

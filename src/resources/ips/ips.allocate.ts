@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../core/errors.js';
 import { type IpAddress, parseIp } from '../../core/ip-address.js';
-import { currentOperation, isOfEarlierRun, isRepeat, runWithin } from '../../core/operation.js';
+import {
+  currentOperation,
+  isOfEarlierRun,
+  isRepeat,
+  newId,
+  runOperation,
+  runWithin,
+} from '../../core/operation.js';
 import type { DedicatedIp } from './ips.doc.js';
 import type { Reservoir } from './ips.reservoir.js';
 import type { IpBatch, IpService } from './ips.service.js';
@@ -21,6 +28,10 @@ const PAUSE_MS = 100;
 /** How long giving back may take, milliseconds, when the request itself has little time left. */
 const GIVE_BACK_MIN_MS = 1_000;
 const GIVE_BACK_MAX_MS = 3_000;
+/** Tries in the background after that, over about a quarter of an hour, and how many at once. */
+const LATER_TRIES = 20;
+const LATER_MS = 1_000;
+const MAX_PENDING = 1_000;
 
 export type Allocate = (accountId: string, request: AllocationRequest) => Promise<IpBatch>;
 
@@ -57,6 +68,7 @@ export function createAllocate(deps: {
   random: () => number;
 }): Allocate {
   const { store, reservoir, assignments } = deps;
+  let pending = 0;
 
   /** Takes until there is enough; false when the pool has no more. */
   async function takeAll(
@@ -93,10 +105,16 @@ export function createAllocate(deps: {
         assignedTo === accountId &&
         (taken.get(ip)?.revision === revision || stored['pvt_request_id'] === requestId),
     );
-    if (own.length > 0) await assignments.giveBack(accountId, own);
+    if (own.length === 0) return;
+    const { error } = await assignments.giveBack(accountId, own);
+    const kept = [...error].filter(([, why]) => why === 'conflict');
+    if (kept.length > 0) throw new AppError('conflict', `${kept.length} IPs change too often`);
   }
 
-  /** The failure itself says more than one of cleaning up after it, so that is only reported. */
+  /**
+   * What the request ends with says more than a failure of cleaning up after it, so that is only
+   * reported, and tried again in the background.
+   */
   async function giveBackAfterFailure(accountId: string, attempt: Attempt): Promise<void> {
     const leftMs = (currentOperation()?.deadlineAt ?? Number.POSITIVE_INFINITY) - Date.now();
     const limitMs = Math.min(GIVE_BACK_MAX_MS, Math.max(GIVE_BACK_MIN_MS, leftMs));
@@ -104,7 +122,23 @@ export function createAllocate(deps: {
       await runWithin(limitMs, () => giveBack(accountId, attempt));
     } catch (error) {
       deps.onFailure(error, accountId);
+      void giveBackLater(accountId, { ...attempt, taken: new Map(attempt.taken) });
     }
+  }
+
+  async function giveBackLater(accountId: string, attempt: Attempt): Promise<void> {
+    if (pending >= MAX_PENDING) return;
+    pending += 1;
+    for (let tries = 0; tries < LATER_TRIES; tries += 1) {
+      await sleep(LATER_MS * 2 ** Math.min(tries, 6), undefined, { ref: false });
+      try {
+        await runWithin(GIVE_BACK_MAX_MS, () => giveBack(accountId, attempt));
+        break;
+      } catch (error) {
+        deps.onFailure(error, accountId);
+      }
+    }
+    pending -= 1;
   }
 
   /** What an earlier run of a request that is repeated has taken and not given back. */
@@ -130,12 +164,12 @@ export function createAllocate(deps: {
       await giveBackAfterFailure(accountId, attempt);
       throw error;
     }
-    await giveBack(accountId, attempt);
+    await giveBackAfterFailure(accountId, attempt);
     attempt.taken.clear();
     return attempt;
   }
 
-  return async (accountId, request) => {
+  async function allocate(accountId: string, request: AllocationRequest): Promise<IpBatch> {
     await assignments.requireAccount(accountId);
     for (let count = 1; ; count += 1) {
       const { taken, hasLost } = await tryOnce(accountId, request);
@@ -146,5 +180,19 @@ export function createAllocate(deps: {
       if (!hasLost || count === MAX_ATTEMPTS) throw exhausted(request.zone);
       await sleep(PAUSE_MS * count * (1 + deps.random()));
     }
-  };
+  }
+
+  return (accountId, request) => runAlone(() => allocate(accountId, request));
+}
+
+/**
+ * Runs an allocation under a request id that no other has: clients may send theirs twice, and two
+ * that pick the same address must not take each other's write for their own. One that is repeated
+ * by its Idempotency-Key has such an id already.
+ */
+function runAlone<T>(run: () => Promise<T>): Promise<T> {
+  const operation = currentOperation();
+  if (operation?.isRepeatable === true) return run();
+  const requestId = operation === undefined ? newId() : `${operation.requestId}.${newId()}`;
+  return runOperation({ ...operation, requestId }, run);
 }

@@ -26,6 +26,12 @@ export interface IpCopies {
 
 /** What was placed is looked at again this much later, many at once. */
 const RECHECK_MS = 250;
+/**
+ * And this much after that for what other nodes of a cluster have: a write that was answered 202
+ * there gives way to ours within its own time (`couch/quorum.ts`), and must not find that it need
+ * not, milliseconds.
+ */
+const CONFIRM_MS = 3_000;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MAX_MS = 60_000;
 /** Addresses that wait for another try, at most; beyond it only `refresh` mends them. */
@@ -77,16 +83,16 @@ function tombstone(copy: SavedDoc): StoredDoc {
  */
 export function createIpCopies(deps: {
   store: IpStore;
-  /** Looks at the account of what was placed once more, a moment after. */
-  verify: (accountId: string, held: readonly DedicatedIp[]) => Promise<void>;
-  /** Told once about each failure that will be tried again, or is left to `refresh`. */
+  /** Told once about each failure that will be tried again. */
   onFailure: (error: unknown, accountId: string) => void;
 }): IpCopies {
   const { store } = deps;
   const waiting = new Map<string, Set<string>>();
   const placed = new Map<string, Placed>();
   let timer: NodeJS.Timeout | undefined;
+  const unconfirmed = new Set<Placed>();
   let recheckTimer: NodeJS.Timeout | undefined;
+  let confirmTimer: NodeJS.Timeout | undefined;
   let delayMs = RETRY_FIRST_MS;
   let isStopped = false;
 
@@ -167,9 +173,29 @@ export function createIpCopies(deps: {
     recheckTimer = undefined;
     const batch = [...placed.values()];
     placed.clear();
+    for (const one of batch) if (!isStopped && unconfirmed.size < MAX_WAITING) unconfirmed.add(one);
+    confirmTimer ??= setTimeout(() => inBackground(confirm), CONFIRM_MS).unref();
+    await settleChanged(batch, async (truths) => {
+      const found = await store.findReadable(truths.map(({ ip }) => ip));
+      return new Map([...found.truths].map(([ip, { revision }]) => [ip, revision]));
+    });
+  }
+
+  /** Looks for what other nodes have taken for the same address, when they have settled it. */
+  async function confirm(): Promise<void> {
+    confirmTimer = undefined;
+    const batch = [...unconfirmed];
+    unconfirmed.clear();
+    await settleChanged(batch, store.confirm);
+  }
+
+  async function settleChanged(
+    batch: readonly Placed[],
+    revisionsOf: (truths: readonly DedicatedIp[]) => Promise<ReadonlyMap<string, string>>,
+  ): Promise<void> {
     let changed = batch;
     try {
-      const current = await store.confirm(batch.map(({ truth }) => truth));
+      const current = await revisionsOf(batch.map(({ truth }) => truth));
       changed = batch.filter(({ truth }) => current.get(truth.ip) !== truth.revision);
     } catch {
       // Not knowing is as good as having changed: settling looks again, and tells its failures.
@@ -179,9 +205,6 @@ export function createIpCopies(deps: {
         accountId,
         held.map(({ ip }) => ip),
       );
-    }
-    for (const [accountId, held] of byAccount(batch)) {
-      await deps.verify(accountId, held).catch((error) => deps.onFailure(error, accountId));
     }
   }
 
@@ -219,6 +242,7 @@ export function createIpCopies(deps: {
       isStopped = true;
       clearTimeout(timer);
       clearTimeout(recheckTimer);
+      clearTimeout(confirmTimer);
     },
   };
 }

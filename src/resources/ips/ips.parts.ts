@@ -61,7 +61,6 @@ export function createIpParts(deps: IpPartsDeps) {
   const store = createIpStore(deps);
   const copies = createIpCopies({
     store,
-    verify: (accountId, held) => ips.assignments.verify(accountId, held),
     onFailure: (error, accountId) => deps.onFailure(error, accountId, 'copies'),
   });
   const { ips, pool } = createServices(deps, store, copies);

@@ -28,7 +28,15 @@ export const assignBody = ipsBody
       .optional()
       .meta({ description: 'With `quantity`: the zone they are of; any zone when absent' }),
   })
-  .superRefine(({ ips, quantity }, context) => {
+  .superRefine(({ ips, quantity, zone: wanted }, context) => {
+    if (wanted !== undefined && quantity === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['quantity'],
+        message: 'a zone needs a quantity: how many of its free addresses',
+        params: { rule: 'required' },
+      });
+    }
     if (ips === undefined || quantity === undefined) return;
     context.addIssue({
       code: 'custom',

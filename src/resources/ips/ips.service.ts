@@ -145,29 +145,18 @@ export function createIpService(deps: IpServiceDeps) {
   /** The end of every assignment: the copies, and a last look at the account. */
   async function conclude(accountId: string, batch: IpBatch): Promise<IpBatch> {
     const held = [...batch.success.values()];
-    const placing = copies.place(accountId, held);
-    // One address alone is the hot case: its account is looked at a moment later, with those of
-    // other requests (`verify`). When it cannot be read now, the same holds for many.
-    const isGone = held.length > 1 && (await isAccountGone(accountId));
-    await placing;
+    // A deletion marks the account and then releases: whichever is second sees the other. When the
+    // account cannot be read now, the assignment stands and `refresh` judges it.
+    const [isGone] = await Promise.all([
+      deps.accounts.findTree(accountId).then(
+        (current) => current === undefined,
+        () => false,
+      ),
+      copies.place(accountId, held),
+    ]);
     if (!isGone) return batch;
     await giveBack(accountId, held);
     throw new AppError('not_found', 'no such account', { subject: accountId });
-  }
-
-  async function isAccountGone(accountId: string): Promise<boolean> {
-    return deps.accounts.findTree(accountId).then(
-      (tree) => tree === undefined,
-      () => false,
-    );
-  }
-
-  /**
-   * Takes back what was assigned to an account that is gone. A deletion marks the account and then
-   * releases what it holds: whichever of the two is second sees what the other has done.
-   */
-  async function verify(accountId: string, held: readonly DedicatedIp[]): Promise<void> {
-    if ((await deps.accounts.findTree(accountId)) === undefined) await giveBack(accountId, held);
   }
 
   /** Frees what the account still holds of these; those of others stay theirs. */
@@ -254,7 +243,7 @@ export function createIpService(deps: IpServiceDeps) {
     assign,
     release,
     /** What allocation shares with assign. */
-    assignments: { requireAccount, conclude, giveBack, verify },
+    assignments: { requireAccount, conclude, giveBack },
     releaseAny,
     releaseAll,
     remove,

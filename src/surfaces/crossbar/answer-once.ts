@@ -21,7 +21,8 @@ function outcomeOf(answer: Answer, run: KeyedRun, route: Route): Parameters<Keye
   if (invitesRepeat(answer)) return 'again';
   // Nothing was done for somebody who may not, and who may do what can change. Whoever cannot sign
   // in leaves nothing behind: anybody can try.
-  const isNobody = answer.status === 401 || answer.status === 403 || route.isLogin;
+  // A precondition is no part of what the key stands for, so the next one is looked at anew.
+  const isNobody = [401, 403, 412].includes(answer.status) || route.isLogin;
   if (isNobody && answer.status >= 400) return run.isRepeat ? 'again' : 'forget';
   return { answer };
 }
