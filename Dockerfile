@@ -25,7 +25,8 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=8000 DATA_DIR=/data
 # For maintenance: docker compose exec telcouch sup --help
 ENV PATH=/app/node_modules/.bin:$PATH
 WORKDIR /app
-RUN install -d -o node -g node -m 0700 /data
+# /backups is for `sup backup_maintenance backup /backups/<name>`, on a volume of its own.
+RUN install -d -o node -g node -m 0700 /data /backups
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist dist
@@ -33,7 +34,7 @@ COPY --from=build /app/vendor vendor
 COPY couch-views couch-views
 COPY seeds seeds
 USER node
-VOLUME /data
+VOLUME ["/data", "/backups"]
 EXPOSE 8000
 # /live never asks the store: a store that is away is no reason to restart this process.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
