@@ -90,7 +90,8 @@ export function createIpCopies(deps: {
   const waiting = new Map<string, Set<string>>();
   const placed = new Map<string, Placed>();
   let timer: NodeJS.Timeout | undefined;
-  const unconfirmed = new Set<Placed>();
+  /** With the time, by `performance.now()`, from which each may be confirmed; in that order. */
+  const unconfirmed = new Map<Placed, number>();
   let recheckTimer: NodeJS.Timeout | undefined;
   let confirmTimer: NodeJS.Timeout | undefined;
   let delayMs = RETRY_FIRST_MS;
@@ -173,8 +174,9 @@ export function createIpCopies(deps: {
     recheckTimer = undefined;
     const batch = [...placed.values()];
     placed.clear();
-    for (const one of batch) if (!isStopped && unconfirmed.size < MAX_WAITING) unconfirmed.add(one);
-    confirmTimer ??= setTimeout(() => inBackground(confirm), CONFIRM_MS).unref();
+    const dueAt = performance.now() + CONFIRM_MS;
+    for (const one of batch) if (unconfirmed.size < MAX_WAITING) unconfirmed.set(one, dueAt);
+    confirmLater(CONFIRM_MS);
     await settleChanged(batch, async (truths) => {
       const found = await store.findReadable(truths.map(({ ip }) => ip));
       return new Map([...found.truths].map(([ip, { revision }]) => [ip, revision]));
@@ -184,9 +186,22 @@ export function createIpCopies(deps: {
   /** Looks for what other nodes have taken for the same address, when they have settled it. */
   async function confirm(): Promise<void> {
     confirmTimer = undefined;
-    const batch = [...unconfirmed];
-    unconfirmed.clear();
-    await settleChanged(batch, store.confirm);
+    const batch: Placed[] = [];
+    for (const [one, dueAt] of unconfirmed) {
+      const leftMs = dueAt - performance.now();
+      if (leftMs > 0) {
+        confirmLater(leftMs);
+        break;
+      }
+      batch.push(one);
+      unconfirmed.delete(one);
+    }
+    if (batch.length > 0) await settleChanged(batch, store.confirm);
+  }
+
+  function confirmLater(afterMs: number): void {
+    if (isStopped) return;
+    confirmTimer ??= setTimeout(() => inBackground(confirm), afterMs + 1).unref();
   }
 
   async function settleChanged(
