@@ -8,6 +8,9 @@ import { USERS_DATABASE, userDocumentId } from './user-documents.js';
 /** What nobody but a server admin may list, in the database of users. */
 const LISTS_OF_USERS = ['/:db/_all_docs', '/:db/_changes', '/:db/_all_docs/queries'];
 
+/** What users may do with their own document there; a copy of it might be anything. */
+const OWN_METHODS = ['GET', 'HEAD', 'PUT', 'DELETE'];
+
 /** The 401s and 403s of CouchDB, in its words. A stranger learns nothing of what is there. */
 export function checkAccess(
   match: RouteMatch | undefined,
@@ -26,24 +29,30 @@ export function checkAccess(
   if (access === 'admin') throw couchError(401, 'unauthorized', 'You are not a server admin.');
   const name = match?.params['db'] ?? '';
   if (!databases.has(name)) return;
-  checkDatabaseAccess(access, match, name, user, databases.meta(name).security);
+  if (name === USERS_DATABASE && checkUsersAccess(match, method, user)) return;
+  checkDatabaseAccess(access, name, user, databases.meta(name).security);
+}
+
+/** True for users at their own document, whatever the security object says. */
+function checkUsersAccess(
+  match: RouteMatch | undefined,
+  method: string,
+  user: UserContext,
+): boolean {
+  const path = match?.route.path ?? '';
+  if (LISTS_OF_USERS.includes(path)) {
+    throw couchError(401, 'unauthorized', 'You are not a server admin.');
+  }
+  const isOwn = path === '/:db/:doc' && match?.params['doc'] === userDocumentId(user.name ?? '');
+  return isOwn && OWN_METHODS.includes(method);
 }
 
 function checkDatabaseAccess(
   access: Access,
-  match: RouteMatch | undefined,
   database: string,
   user: UserContext,
   security: unknown,
 ): void {
-  const path = match?.route.path ?? '';
-  if (database === USERS_DATABASE) {
-    if (LISTS_OF_USERS.includes(path)) {
-      throw couchError(401, 'unauthorized', 'You are not a server admin.');
-    }
-    const id = userDocumentId(user.name ?? '');
-    if (path === '/:db/:doc' && match?.params['doc'] === id) return;
-  }
   // Its documents hold the logins of other stores, whatever its security object says.
   if (database === '_replicator' || !isMember(security, user)) {
     throw couchError(403, 'forbidden', 'You are not allowed to access this db.');

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { isJsonObject } from '../core/json.js';
 import { couchError } from './errors.js';
-import type { UserCode, UserFunction } from './user-code-messages.js';
+import {
+  LINES_PER_CHUNK,
+  MAX_RESULT_CHARS,
+  type UserCode,
+  type UserFunction,
+} from './user-code-messages.js';
 import type { UserCodePool, UserCodeRequest } from './user-code-pool.js';
 
 const MAX_MODULES = 200;
@@ -20,12 +25,14 @@ export interface Refusal {
 /** Functions of one design document of one database, run in the processes for user code. */
 export class DesignCode {
   readonly #pool: UserCodePool;
+  readonly #owner: string;
   readonly #code: UserCode;
   readonly #key: string;
 
   /** `owner` keeps databases apart: globals that functions leave behind are not shared by them. */
   constructor(pool: UserCodePool, owner: string, code: UserCode) {
     this.#pool = pool;
+    this.#owner = owner;
     this.#code = code;
     const text = JSON.stringify([owner, code.functions, code.modules]);
     this.#key = createHash('sha256').update(text).digest('hex');
@@ -65,29 +72,57 @@ export class DesignCode {
     return passed.map((passes) => passes === true);
   }
 
-  /** What the validation function says of each new document with its predecessor. */
+  /**
+   * What the validation function says of each new document with its predecessor; given up when the
+   * signal aborts.
+   */
   async validate(
     documents: readonly (readonly [newDoc: object, oldDoc: object | null])[],
     userContext: object,
     security: object,
+    signal?: AbortSignal,
   ): Promise<readonly (Refusal | null)[]> {
     const head = [JSON.stringify(userContext), JSON.stringify(security)];
     const lines = documents.flat().map((doc) => JSON.stringify(doc));
-    const results = await this.#run('validate', 'validate_doc_update', head, lines);
+    const request = this.#request('validate', 'validate_doc_update', head, lines);
+    const results = (await this.#pool.run(request, signal)).flatMap(parseResults);
     return results.map((result) => (isJsonObject(result) ? result : null));
   }
 
+  /** Many short jobs, between which those of other databases have their turns. */
   async #run(
     operation: UserCodeRequest['operation'],
     name: string,
     head: readonly string[],
     lines: readonly string[],
   ): Promise<readonly unknown[]> {
-    const request = { key: this.#key, code: this.#code, operation, name, head, lines };
-    const texts = await this.#pool.run(request);
-    return texts.flatMap(parseResults);
+    const results: unknown[] = [];
+    let size = 0;
+    for (let from = 0; from === 0 || from < lines.length; from += LINES_PER_CHUNK) {
+      const chunk = lines.slice(from, from + LINES_PER_CHUNK);
+      const texts = await this.#pool.run(this.#request(operation, name, head, chunk));
+      for (const text of texts) {
+        size += text.length;
+        if (size > MAX_RESULT_CHARS) throw brokenCode('The functions gave too much.');
+        results.push(...parseResults(text));
+      }
+    }
+    return results;
+  }
+
+  #request(
+    operation: UserCodeRequest['operation'],
+    name: string,
+    head: readonly string[],
+    lines: readonly string[],
+  ): UserCodeRequest {
+    // A check runs the code around the functions only; what it says holds for nothing else.
+    const key = operation === 'check' ? `check ${this.#key}` : this.#key;
+    return { owner: this.#owner, key, code: this.#code, operation, name, head, lines };
   }
 }
+
+const brokenCode = (reason: string) => couchError(500, 'os_process_error', reason);
 
 /** Functions may break what writes the results, so these are checked. */
 function parseResults(text: string): readonly unknown[] {
@@ -97,7 +132,7 @@ function parseResults(text: string): readonly unknown[] {
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
-  throw couchError(500, 'os_process_error', 'The functions gave no JSON.');
+  throw brokenCode('The functions gave no JSON.');
 }
 
 /** The texts of a design document that its functions can `require`, when any of them does. */

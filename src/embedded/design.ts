@@ -71,6 +71,7 @@ function viewFunctions(views: readonly ViewDefinition[]): readonly UserFunction[
  */
 export async function checkDesign(
   doc: Readonly<Record<string, unknown>>,
+  owner: string,
   pool: UserCodePool,
 ): Promise<void> {
   const { validate_doc_update: validate, views } = doc;
@@ -84,7 +85,7 @@ export async function checkDesign(
   }
   const design = readDesign(doc);
   if (design.language !== 'javascript') return;
-  await codeOfViews(design, design.id, pool).check();
+  await codeOfViews(design, owner, pool).check();
 }
 
 const invalid = (reason: string) => couchError(400, 'invalid_design_doc', reason);

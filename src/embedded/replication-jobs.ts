@@ -6,6 +6,7 @@ import type { ReplicationSpec } from './replication-spec.js';
 
 /** Sessions at once; more jobs take turns. Each holds a few sockets and, locally, a database. */
 const MAX_RUNNING = 40;
+/** Beyond so many, requests are refused; documents wait, because they are kept anyway. */
 const MAX_JOBS = 2_000;
 /** How often continuous jobs make room for those that wait. */
 const TURN_MS = 60_000;
@@ -48,7 +49,7 @@ export class ReplicationJobs {
   /** Starts a job, now or when there is room; the caller has checked that its id is free. */
   start(spec: ReplicationSpec, owner: JobOwner): ReplicationJob {
     if (this.#isStopping) throw stopped();
-    if (this.#jobs.size >= MAX_JOBS) {
+    if (owner.docId === null && this.#jobs.size >= MAX_JOBS) {
       throw couchError(503, 'too_many_jobs', `The store runs at most ${MAX_JOBS} replications`);
     }
     this.#count += 1;

@@ -5,6 +5,10 @@ import type { Endpoint } from './replication-endpoint.js';
 import { type PeerHttp, refusalStatus } from './replication-http.js';
 import type { ChangesRequest } from './replication-spec.js';
 
+/** What a source may say of a revision for good; all else may be better at the next try. */
+const FINAL = new Set<unknown>(['forbidden', 'unauthorized']);
+const GONE = 'not_found';
+
 /** One page of a source's changes. */
 export interface ChangesPage {
   readonly changes: readonly { readonly id: string; readonly revs: readonly string[] }[];
@@ -180,20 +184,44 @@ async function readRevisions(
   });
   const { results } = isJsonObject(answer) ? answer : {};
   checkShape(shown, Array.isArray(results));
+  const found = readLeaves(shown, results as unknown[]);
+  // A document that is passed over in silence would never be copied.
+  checkShape(
+    shown,
+    wanted.every(({ id }) => found.answered.has(id)),
+  );
+  return { docs: found.docs, refused: found.refused };
+}
+
+function readLeaves(
+  shown: string,
+  results: readonly unknown[],
+): FoundRevisions & { readonly answered: ReadonlySet<unknown> } {
+  const answered = new Set<unknown>();
   const docs = new Map<string, PouchDoc>();
   let refused = 0;
-  for (const result of results as unknown[]) {
-    const leaves = isJsonObject(result) ? result['docs'] : undefined;
+  for (const result of results) {
+    const { id, docs: leaves } = isJsonObject(result) ? result : {};
     checkShape(shown, Array.isArray(leaves));
     for (const leaf of leaves as unknown[]) {
       const { ok, error } = isJsonObject(leaf) ? leaf : {};
+      answered.add(id);
       // Two revisions of one branch give the same leaf, as `latest` asks.
       if (isJsonObject(ok)) {
         docs.set(JSON.stringify([ok['_id'], ok['_rev']]), ok as unknown as PouchDoc);
-      } else if (!isJsonObject(error) || error['error'] !== 'not_found') refused += 1;
+        continue;
+      }
+      const word = isJsonObject(error) ? error['error'] : undefined;
+      if (FINAL.has(word)) refused += 1;
+      else if (word !== GONE) throw unreadable(shown, id, word);
     }
   }
-  return { docs: [...docs.values()], refused };
+  return { docs: [...docs.values()], refused, answered };
+}
+
+function unreadable(shown: string, id: unknown, word: unknown): Error {
+  const reason = `could not read document \`${String(id)}\` of ${shown}: ${String(word)}`;
+  return couchError(500, 'document_read_failed', reason);
 }
 
 async function writeRevisions(

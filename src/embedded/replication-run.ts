@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JsonObject } from '../core/json.js';
+import { couchError } from './errors.js';
 import { openCheckpoints } from './replication-checkpoint.js';
 import { type Copier, createCopier } from './replication-copy.js';
 import { createPeerHttp } from './replication-http.js';
@@ -11,6 +12,7 @@ import type { ReplicationStats } from './replication-stats.js';
 const MAX_HEARTBEAT_MS = 10_000;
 /** A source that answers a waiting request with nothing is not asked again at once. */
 const EMPTY_PAUSE_MS = 1_000;
+const REVISION = /^\d+-[^-\s]+$/;
 
 /**
  * Runs one replication session: CouchDB's protocol, source to target. A one-shot session resolves
@@ -104,6 +106,7 @@ async function* readPages(
   for (;;) {
     const page = await source.readChanges(spec.changes, { since, limit, waits, heartbeatMs });
     const count = page.changes.length;
+    if (count > 0 && isSamePlace(page.lastSeq, since)) throw stuck(source, since);
     // The text of a seq may change while nothing else does; its number does not.
     if (count > 0 || numberOf(page.lastSeq) !== numberOf(since)) {
       since = page.lastSeq;
@@ -120,6 +123,17 @@ async function* readPages(
   }
 }
 
+/** True for seqs of one number, or of one text where a source counts in other ways. */
+function isSamePlace(a: string, b: string): boolean {
+  return a === b || (/^\d+(-|$)/.test(a) && numberOf(a) === numberOf(b));
+}
+
+/** Asked again, such a source would answer the same for ever. */
+function stuck({ shown }: Peer, since: string): Error {
+  const reason = `the changes of ${shown} do not go on after ${since}`;
+  return couchError(500, 'changes_stuck', reason);
+}
+
 function numberOf(seq: string): string {
   return seq.split('-', 1)[0] ?? '';
 }
@@ -127,8 +141,14 @@ function numberOf(seq: string): string {
 async function copyPage(session: Session, page: ChangesPage): Promise<void> {
   const { target, copier, stats } = session;
   const revs: Record<string, readonly string[]> = Object.create(null);
-  for (const { id, revs: own } of page.changes) revs[id] = [...(revs[id] ?? []), ...own];
-  const count = page.changes.reduce((sum, change) => sum + change.revs.length, 0);
+  let count = 0;
+  for (const { id, revs: all } of page.changes) {
+    // One that is none would make the target refuse the question about all the others.
+    const own = all.filter((rev) => REVISION.test(rev));
+    stats.doc_write_failures += all.length - own.length;
+    if (own.length > 0) revs[id] = [...(revs[id] ?? []), ...own];
+    count += own.length;
+  }
   if (count === 0) return;
   const missing = await target.findMissing(revs);
   stats.revisions_checked += count;

@@ -16,6 +16,8 @@ export interface UserCode {
 /** One piece of work for the process that runs user code. */
 export interface UserCodeJob {
   readonly job: number;
+  /** The database it is for; processes are shared out among owners. */
+  readonly owner: string;
   /** Jobs of the same key share their globals. */
   readonly key: string;
   readonly code: UserCode;
@@ -27,15 +29,22 @@ export interface UserCodeJob {
   readonly lines: readonly string[];
 }
 
-/** What that process answers. Results are JSON arrays, one of each chunk. */
-export type UserCodeAnswer =
-  | { readonly job: number; readonly type: 'progress' }
+/** How a job ended. Results are JSON arrays, one of each chunk. */
+export type UserCodeResult =
   | { readonly job: number; readonly type: 'done'; readonly results: readonly string[] }
   | { readonly job: number; readonly type: 'timeout' }
   | { readonly job: number; readonly type: 'broken'; readonly reason: string }
   | { readonly job: number; readonly type: 'uncompiled'; readonly reason: string };
 
+/** What that process answers. */
+export type UserCodeAnswer =
+  | { readonly job: number; readonly type: 'progress' }
+  /** `isFull`: what functions keep takes so much memory that others would die of it. */
+  | (UserCodeResult & { readonly isFull: boolean });
+
 /** CouchDB's `os_process_timeout`: how long the functions may take for one chunk. */
 export const USER_CODE_TIMEOUT_MS = 5000;
 /** Even, so that pairs of lines stay together. */
 export const LINES_PER_CHUNK = 100;
+/** What functions may give for one batch of documents. */
+export const MAX_RESULT_CHARS = 64 * 1024 * 1024;

@@ -1,13 +1,16 @@
 import { createRequire } from 'node:module';
-import { type Context, createContext, Script } from 'node:vm';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
+import { type Context, createContext, runInNewContext, Script } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 import { USER_CODE_GLOBALS } from './user-code-globals.js';
 import {
   LINES_PER_CHUNK,
+  MAX_RESULT_CHARS,
   USER_CODE_TIMEOUT_MS,
   type UserCode,
   type UserCodeAnswer,
   type UserCodeJob,
+  type UserCodeResult,
 } from './user-code-messages.js';
 
 // A process of its own for functions of design documents: whatever they do to it, the store kills
@@ -15,13 +18,15 @@ import {
 
 /** Sets of globals kept; each takes some hundred kilobytes. */
 const MAX_CONTEXTS = 64;
-const MAX_RESULT_CHARS = 64 * 1024 * 1024;
+/** The part of the heap that functions may keep between jobs. */
+const MAX_KEPT_PART = 0.5;
 
 class Uncompiled extends Error {}
 class TimedOut extends Error {}
 
 const globalsScript = new Script(USER_CODE_GLOBALS);
 const contexts = new Map<string, Context>();
+const collectGarbage = findCollector();
 
 function openContext(key: string, code: UserCode): Context {
   const found = contexts.get(key);
@@ -105,7 +110,7 @@ function run(context: Context, code: string): unknown {
   }
 }
 
-function work(job: UserCodeJob): UserCodeAnswer {
+function work(job: UserCodeJob): UserCodeResult {
   if (job.operation === 'check') contexts.delete(job.key);
   const context = openContext(job.key, job.code);
   if (job.operation === 'check') {
@@ -127,7 +132,7 @@ function work(job: UserCodeJob): UserCodeAnswer {
   return { job: job.job, type: 'done', results };
 }
 
-function broken({ job }: UserCodeJob, reason: string): UserCodeAnswer {
+function broken({ job }: UserCodeJob, reason: string): UserCodeResult {
   return { job, type: 'broken', reason };
 }
 
@@ -135,18 +140,43 @@ function answer(message: UserCodeAnswer): void {
   process.send?.(message);
 }
 
-new Worker(new URL('./user-code-watchdog.js', import.meta.url)).unref();
-process.on('message', (message) => {
-  const job = message as UserCodeJob;
+/** The collector is shown to a context of its own only, never to the functions. */
+function findCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  setFlagsFromString('--no-expose-gc');
+  return collect;
+}
+
+/** True when functions keep so much that the next ones might die of it: the heap is theirs too. */
+function isFull(): boolean {
+  if (!isOverHalf()) return false;
+  collectGarbage();
+  return isOverHalf();
+}
+
+function isOverHalf(): boolean {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  return used > limit * MAX_KEPT_PART;
+}
+
+function workSafely(job: UserCodeJob): UserCodeResult {
   try {
-    answer(work(job));
+    return work(job);
   } catch (error) {
     contexts.delete(job.key);
-    if (error instanceof TimedOut) answer({ job: job.job, type: 'timeout' });
-    else if (error instanceof Uncompiled) {
-      answer({ job: job.job, type: 'uncompiled', reason: error.message });
-    } else answer(broken(job, 'The functions could not be run.'));
+    if (error instanceof TimedOut) return { job: job.job, type: 'timeout' };
+    if (error instanceof Uncompiled) {
+      return { job: job.job, type: 'uncompiled', reason: error.message };
+    }
+    return broken(job, 'The functions could not be run.');
   }
+}
+
+new Worker(new URL('./user-code-watchdog.js', import.meta.url)).unref();
+process.on('message', (message) => {
+  const result = workSafely(message as UserCodeJob);
+  answer({ ...result, isFull: isFull() });
 });
 // Ctrl-C reaches the whole group; the store ends this process when it needs it no more.
 process.on('SIGINT', () => undefined);

@@ -6,7 +6,7 @@ import type { PouchDatabase, PouchDoc, PouchWrite } from './pouch.js';
 import { findPredecessor } from './predecessor.js';
 import { isDatabaseAdmin } from './security.js';
 import type { UserCodePool } from './user-code-pool.js';
-import type { UserContext } from './user-context.js';
+import { isServerAdmin, type UserContext } from './user-context.js';
 import { checkUserDocument, hashUserPassword, USERS_DATABASE } from './user-documents.js';
 
 export interface WriteGuardOptions {
@@ -17,6 +17,9 @@ export interface WriteGuardOptions {
   /** The security object as it is now. */
   readonly security: () => Readonly<Record<string, unknown>>;
 }
+
+/** A revision with a history of its own choice might be one that takes its rights back. */
+const AS_IS = 'Only server admins may write revisions of users as they are.';
 
 /** What keeps single documents of a write out, by their place in it. */
 type Refusals = Map<number, AppError>;
@@ -42,12 +45,16 @@ export class WriteGuard {
     newEdits: boolean,
     user: UserContext,
   ): Promise<readonly PouchWrite[]> {
+    if (this.#isUsers && !newEdits && !isServerAdmin(user))
+      throw couchError(403, 'forbidden', AS_IS);
     const refusals: Refusals = new Map();
     const prepared = await this.#prepare(docs, refusals);
     const hasDesign = docs.some(isDesign);
     const isGuarded = hasDesign || this.#isUsers || (await this.#load()).length > 0;
     if (!isGuarded) return this.#put(prepared, newEdits, refusals);
     return this.#inTurn(async () => {
+      // Whoever waited in vain may have tried again; the turn is for those who still wait.
+      if (user.left?.aborted) throw couchError(503, 'service_unavailable', 'The caller has gone.');
       await this.#checkDesigns(prepared, user, refusals);
       await this.#validate(prepared, newEdits, user, refusals);
       try {
@@ -86,14 +93,15 @@ export class WriteGuard {
     user: UserContext,
     refusals: Refusals,
   ): Promise<void> {
-    const isAllowed = isDatabaseAdmin(this.#options.security(), user);
+    const { owner, pool, security } = this.#options;
+    const isAllowed = isDatabaseAdmin(security(), user);
     for (const [n, doc] of docs.entries()) {
       if (!isDesign(doc)) continue;
       if (!isAllowed) {
         const reason = 'You are not a db or server admin.';
         refusals.set(n, couchError(403, 'forbidden', reason));
       } else if (doc._deleted !== true) {
-        await checkDesign(doc, this.#options.pool).catch((error: unknown) => {
+        await checkDesign(doc, owner, pool).catch((error: unknown) => {
           refusals.set(n, toRefusal(error));
         });
       }
@@ -123,7 +131,7 @@ export class WriteGuard {
       const places = [...pending.keys()];
       if (places.length === 0) return;
       const verdicts = await validator
-        .validate([...pending.values()], context, security())
+        .validate([...pending.values()], context, security(), user.left)
         .catch((error: unknown) => toServerFault(toRefusal(error)));
       for (const [at, place] of places.entries()) {
         const verdict = verdicts instanceof AppError ? verdicts : describe(verdicts[at]);

@@ -60,6 +60,40 @@ describe('a user', () => {
     expect((await callAs('ann:new word', 'GET', pathOf('ann'))).json.note).toBe(1);
   });
 
+  it('does not get a role back that it lost by a revision that says so', async () => {
+    await addUser('ben', { roles: ['r', 'boss'] });
+    const { json: old } = await call('GET', pathOf('ben'));
+    const revoked = await call('PUT', pathOf('ben'), { body: { ...old, roles: ['r'] } });
+    expect(revoked.status).toBe(201);
+    const [, hash] = String(old._rev).split('-');
+    const ids = ['f'.repeat(32), 'e'.repeat(32), hash];
+    const body = { ...old, _rev: `3-${'f'.repeat(32)}`, _revisions: { start: 3, ids } };
+    const forged = await callAs('ben:word', 'PUT', `${pathOf('ben')}?new_edits=false`, { body });
+    expect([forged.status, forged.json]).toEqual([
+      403,
+      {
+        error: 'forbidden',
+        reason: 'Only server admins may write revisions of users as they are.',
+      },
+    ]);
+    expect((await callAs('ben:word', 'GET', '/_session')).json.userCtx.roles).toEqual(['r']);
+  });
+
+  it.each(['_local/x', 'org.couchdb.user:copy', '_design/x'])(
+    'copies its document nowhere: %s',
+    async (destination) => {
+      const name = `kim${destination.length}`;
+      await addUser(name);
+      const headers = { destination };
+      const answer = await callAs(`${name}:word`, 'COPY', pathOf(name), { headers });
+      expect([answer.status, answer.json]).toEqual([
+        403,
+        { error: 'forbidden', reason: 'You are not allowed to access this db.' },
+      ]);
+      expect((await call('GET', `/_users/${destination}`)).status).toBe(404);
+    },
+  );
+
   it('sees and changes nobody else', async () => {
     await addUser('carl');
     await addUser('dora');
