@@ -6,8 +6,8 @@ export interface JsonObject {
   [key: string]: Json;
 }
 
-/** `syntax`: not JSON or not UTF-8. `depth`: nested deeper than allowed. */
-export type JsonErrorKind = 'syntax' | 'depth';
+/** `syntax`: not JSON or not UTF-8. `depth`: nested too deep. `size`: more values than allowed. */
+export type JsonErrorKind = 'syntax' | 'depth' | 'size';
 
 /**
  * Text that `parseJson` refuses. The message never quotes the text, because bodies hold secrets
@@ -31,6 +31,7 @@ export class JsonError extends Error {
 
 const BYTE_ORDER_MARK = 0xfeff;
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
@@ -40,13 +41,17 @@ const CLOSE_BRACE = 0x7d;
 /**
  * The value of a JSON text; throws {@link JsonError}. Depth counts open arrays and objects and is
  * bounded before the parser runs, because `JSON.stringify` and schema walks overflow the stack on
- * what `JSON.parse` still takes. Own `__proto__` keys are dropped wherever they stand. Bytes that
- * are not UTF-8, unpaired surrogates and numbers beyond a double are refused: none of them would
- * come back from the store as it went in.
+ * what `JSON.parse` still takes; so is the number of values where the caller sets a limit, because
+ * millions of empty objects take many seconds. Own `__proto__` keys are dropped wherever they
+ * stand. Bytes that are not UTF-8, unpaired surrogates and numbers beyond a double are refused:
+ * none of them would come back from the store as it went in.
  */
-export function parseJson(text: string | Buffer, options: { maxDepth?: number } = {}): Json {
+export function parseJson(
+  text: string | Buffer,
+  options: { maxDepth?: number; maxValues?: number } = {},
+): Json {
   const decoded = withoutByteOrderMark(typeof text === 'string' ? text : decodeUtf8(text));
-  checkDepth(decoded, options.maxDepth ?? 64);
+  checkExtent(decoded, options.maxDepth ?? 64, options.maxValues ?? Number.POSITIVE_INFINITY);
   return clean(parse(decoded));
 }
 
@@ -80,18 +85,24 @@ function withoutByteOrderMark(text: string): string {
   return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
 }
 
-function checkDepth(text: string, maxDepth: number): void {
+/** A value more than the first is behind a comma or an opening bracket, so those are counted. */
+function checkExtent(text: string, maxDepth: number, maxValues: number): void {
   let depth = 0;
+  let values = 1;
   for (let n = 0; n < text.length; n += 1) {
     const unit = text.charCodeAt(n);
     if (unit === QUOTE) {
       n = endOfString(text, n);
+    } else if (unit === COMMA) {
+      values += 1;
     } else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
       depth += 1;
+      values += 1;
       if (depth > maxDepth) throw new JsonError('depth', `nested over ${maxDepth} levels`, n);
     } else if (unit === CLOSE_BRACE || unit === CLOSE_BRACKET) {
       depth -= 1;
     }
+    if (values > maxValues) throw new JsonError('size', `over ${maxValues} values`, n);
   }
 }
 

@@ -1,6 +1,6 @@
 import { compareIds } from './collation.js';
 import type { Database } from './database.js';
-import { loadDocuments } from './document-read.js';
+import { documentBatch, loadDocuments } from './document-read.js';
 import { badRequest } from './errors.js';
 import { AnswerStream, type Exchange } from './exchange.js';
 import type { Route } from './router.js';
@@ -14,7 +14,6 @@ import {
 } from './row-query.js';
 import type { WithDatabase } from './with-database.js';
 
-const DOCUMENT_BATCH = 100;
 const DESIGN_FROM = '_design/';
 const DESIGN_TO = '_design0';
 
@@ -130,8 +129,9 @@ async function* presentRows(
   rows: readonly ListRow[],
   q: RowQuery,
 ): AsyncGenerator<string> {
-  for (let from = 0; from < rows.length; from += DOCUMENT_BATCH) {
-    const batch = rows.slice(from, from + DOCUMENT_BATCH);
+  const size = documentBatch(q);
+  for (let from = 0; from < rows.length; from += size) {
+    const batch = rows.slice(from, from + size);
     const ids = batch.flatMap(({ id, deleted }) => (id && !deleted ? [{ id }] : []));
     const docs = q.includeDocs ? await loadDocuments(database, ids, q) : [];
     const byId = new Map(docs.flatMap((doc) => (doc === undefined ? [] : [[doc._id, doc]])));

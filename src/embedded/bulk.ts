@@ -5,11 +5,21 @@ import { prepareDocument } from './document-check.js';
 import { checkRevision } from './document-read.js';
 import { writeError } from './documents.js';
 import { badRequest, describeError, isMissing } from './errors.js';
-import { AnswerStream, type Exchange, queryOf, readPostedObject, sendJson } from './exchange.js';
+import {
+  AnswerStream,
+  type Exchange,
+  queryOf,
+  readPostedObject,
+  sendJson,
+  tooLarge,
+} from './exchange.js';
 import { type PouchDoc, type PouchWrite, presentDoc } from './pouch.js';
 import type { Route } from './router.js';
 import { callerOf } from './user-context.js';
 import type { WithDatabase } from './with-database.js';
+
+/** Backup tools and replicators send 500 and fewer at a time. */
+const MAX_DOCS = 10_000;
 
 const NEEDS_REVISION =
   'When `new_edits: false`, the document needs `_rev` or `_revisions` specified';
@@ -32,6 +42,7 @@ async function bulkWrite(x: Exchange, database: Database): Promise<void> {
   const body = await readPostedObject(x);
   if (body['docs'] === undefined) throw badRequest('POST body must include `docs` parameter.');
   if (!Array.isArray(body['docs'])) throw badRequest('`docs` parameter must be an array.');
+  if (body['docs'].length > MAX_DOCS) throw tooLarge(`over ${MAX_DOCS} documents in one request`);
   const newEdits = body['new_edits'] !== false;
   const docs = body['docs'].map((doc) => prepareDocument(doc));
   if (!newEdits && docs.some(lacksRevision)) throw badRequest(NEEDS_REVISION);

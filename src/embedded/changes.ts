@@ -16,6 +16,8 @@ interface Feed {
   readonly database: Database;
   readonly kind: string;
   readonly filter: ChangesFilter;
+  /** True when the filter may drop changes. */
+  readonly isFiltered: boolean;
   readonly limit: number;
   readonly includeDocs: boolean;
   readonly attachments: boolean;
@@ -59,14 +61,16 @@ async function readFeed(x: Exchange, database: Database, p: Parameters): Promise
   const kind = p.text('feed') ?? 'normal';
   if (!FEEDS.includes(kind)) throw badRequest(`Supported \`feed\` types: ${FEEDS.join(', ')}`);
   const style = p.text('style') === 'all_docs' ? 'all_docs' : 'main_only';
+  const includeDocs = p.flag('include_docs') ?? false;
   const limit = p.count('limit') ?? Number.POSITIVE_INFINITY;
   return {
     database,
     kind,
     filter: await readChangesFilter(x, database, p),
+    isFiltered: p.has('filter'),
     limit,
-    includeDocs: p.flag('include_docs') ?? false,
-    attachments: p.flag('attachments') ?? false,
+    includeDocs,
+    attachments: includeDocs && p.flag('attachments') === true,
     conflicts: p.flag('conflicts') ?? false,
     style,
     descending: p.flag('descending') ?? false,
@@ -96,27 +100,83 @@ async function readSince(x: Exchange, database: Database, p: Parameters): Promis
   return (await database.pouch.info()).update_seq;
 }
 
-/** One batch of what is there, filtered; moves the cursor. Empty when the feed has caught up. */
+/** What is there, batch by batch and filtered; moves the cursor. */
 async function* readChanges(feed: Feed, cursor: Cursor): AsyncGenerator<PouchChange> {
+  if (feed.descending) {
+    yield* readBackwards(feed, cursor);
+    return;
+  }
   const { update_seq: target } = await feed.database.pouch.info();
-  while (cursor.left > 0 && (cursor.seq < target || feed.descending)) {
+  while (cursor.left > 0 && cursor.seq < target) {
     const { results, last_seq } = await feed.database.pouch.changes({
-      since: feed.descending ? 0 : cursor.seq,
-      ...(feed.descending ? { descending: true } : { limit: BATCH }),
-      include_docs: true,
-      attachments: feed.attachments,
-      conflicts: feed.conflicts,
-      style: feed.style,
-      return_docs: true,
+      since: cursor.seq,
+      limit: batchSize(feed, cursor),
+      ...documentOptions(feed),
     });
-    for (const change of await feed.filter(results)) {
-      cursor.seq = change.seq;
-      cursor.left -= 1;
-      yield change;
-      if (cursor.left <= 0) return;
-    }
-    if (feed.descending) return;
-    cursor.seq = results.length === 0 ? target : last_seq;
+    yield* pick(feed, cursor, results);
+    if (cursor.left > 0) cursor.seq = results.length === 0 ? target : last_seq;
+  }
+}
+
+/** The last change first. Listed without documents, which are loaded for what is shown only. */
+async function* readBackwards(feed: Feed, cursor: Cursor): AsyncGenerator<PouchChange> {
+  if (cursor.left <= 0) return;
+  const isLimited = !feed.isFiltered && Number.isFinite(cursor.left);
+  const { results: listed } = await feed.database.pouch.changes({
+    since: 0,
+    descending: true,
+    ...(isLimited ? { limit: cursor.left } : {}),
+    style: feed.style,
+    return_docs: true,
+  });
+  let from = 0;
+  while (from < listed.length && cursor.left > 0) {
+    const batch = listed.slice(from, from + batchSize(feed, cursor));
+    from += batch.length;
+    yield* pick(feed, cursor, await withDocuments(feed, batch));
+  }
+}
+
+/** Listed changes, the last one first, with their documents where the feed has a use for them. */
+async function withDocuments(
+  feed: Feed,
+  listed: readonly PouchChange[],
+): Promise<readonly PouchChange[]> {
+  const lowest = listed.at(-1);
+  const needsDocuments = feed.includeDocs || feed.isFiltered || feed.style === 'all_docs';
+  if (lowest === undefined || !needsDocuments) return listed;
+  const { results } = await feed.database.pouch.changes({
+    since: lowest.seq - 1,
+    limit: listed.length,
+    ...documentOptions(feed),
+  });
+  const loaded = new Map(results.map((change) => [change.seq, change]));
+  // One that was written since has another seq, and nothing to show at this one any more.
+  return listed.map((change) => loaded.get(change.seq) ?? change);
+}
+
+/** With all their attachments, the documents of one change fill enough memory. */
+function batchSize(feed: Feed, cursor: Cursor): number {
+  if (feed.attachments) return 1;
+  return feed.isFiltered ? BATCH : Math.min(BATCH, cursor.left);
+}
+
+function documentOptions(feed: Feed) {
+  const { attachments, conflicts, style } = feed;
+  return { include_docs: true, attachments, conflicts, style, return_docs: true } as const;
+}
+
+/** The changes of a batch that the filter lets through, as many as are still to be shown. */
+async function* pick(
+  feed: Feed,
+  cursor: Cursor,
+  batch: readonly PouchChange[],
+): AsyncGenerator<PouchChange> {
+  for (const change of await feed.filter(batch)) {
+    cursor.seq = change.seq;
+    cursor.left -= 1;
+    yield change;
+    if (cursor.left <= 0) return;
   }
 }
 

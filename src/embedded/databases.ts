@@ -126,9 +126,7 @@ export class Databases {
   }
 
   async #acquire(name: string): Promise<OpenEntry> {
-    while (this.#busy.has(name)) await this.#busy.get(name);
-    const stored = this.#stored.get(name);
-    if (stored === undefined) throw noDatabase();
+    const stored = await this.#settled(name);
     const entry = this.#open.get(name) ?? {
       ready: this.#openStored(stored),
       users: 0,
@@ -140,6 +138,17 @@ export class Databases {
     entry.ready.catch(() => this.#open.delete(name));
     this.#closeIdle();
     return entry;
+  }
+
+  /** The database when nothing is being done to it; one that is being deleted is gone at once. */
+  async #settled(name: string): Promise<StoredDatabase> {
+    for (;;) {
+      const stored = this.#stored.get(name);
+      if (stored === undefined) throw noDatabase();
+      const busy = this.#busy.get(name);
+      if (busy === undefined) return stored;
+      await busy;
+    }
   }
 
   async #openStored(stored: StoredDatabase): Promise<Database> {

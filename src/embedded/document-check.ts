@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isJsonObject } from '../core/json.js';
 import { checkAttachments } from './attachment-check.js';
-import { checkRevision } from './document-read.js';
+import { checkRevision, isRevision } from './document-read.js';
 import { badRequest, couchError } from './errors.js';
 import type { PouchDoc } from './pouch.js';
 
@@ -26,6 +26,9 @@ const READ_ONLY: ReadonlySet<string> = new Set([
   '_local_seq',
   '_revs_info',
 ]);
+
+/** Ten times what CouchDB keeps of a document's past unless it is told otherwise. */
+const MAX_REVISION_IDS = 10_000;
 
 /** 400 for an id that no document may have. */
 export function checkDocumentId(id: string): string {
@@ -69,14 +72,17 @@ function checkMembers(doc: PouchDoc): void {
   }
 }
 
+/** True for a past of which every revision can be asked for, and can be followed by another. */
 function isRevisions(value: unknown): boolean {
   if (!isJsonObject(value)) return false;
   const { start, ids } = value;
   return (
-    Number.isInteger(start) &&
+    Number.isSafeInteger(start) &&
     Array.isArray(ids) &&
     ids.length > 0 &&
-    ids.every((id) => typeof id === 'string')
+    ids.length <= MAX_REVISION_IDS &&
+    Number(start) >= ids.length &&
+    ids.every((id) => typeof id === 'string' && isRevision(`${start}-${id}`))
   );
 }
 

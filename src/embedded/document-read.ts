@@ -5,12 +5,25 @@ import { AnswerStream, type Exchange, queryOf, sendJson } from './exchange.js';
 import { type OpenRevision, type PouchDoc, presentDoc } from './pouch.js';
 import type { Parameters } from './query.js';
 
-const REVISION = /^\d+-[^-\s]+$/;
+/** Generations count writes; one of more digits could not be told from the next any more. */
+const REVISION = /^\d{1,15}-[^-\s]+$/;
+
+const DOCUMENT_BATCH = 100;
+
+/** True for a generation and an id with a hyphen between them. */
+export function isRevision(text: string): boolean {
+  return REVISION.test(text);
+}
 
 /** 400 for what is no revision. */
 export function checkRevision(rev: string): string {
-  if (!REVISION.test(rev)) throw badRequest('Invalid rev format');
+  if (!isRevision(rev)) throw badRequest('Invalid rev format');
   return rev;
+}
+
+/** How many documents to load at once: with all their attachments, one fills enough memory. */
+export function documentBatch(options: { readonly attachments: boolean }): number {
+  return options.attachments ? 1 : DOCUMENT_BATCH;
 }
 
 /** Documents by id (and revision), in the order asked for; undefined where there is none. */
@@ -97,12 +110,15 @@ async function sendOpenRevisions(
 ): Promise<void> {
   const isJson = (x.req.headers.accept ?? '*/*').includes('application/json');
   // Stubs would be no use to a replicator, which is who takes the multipart form.
-  const leaves = await openRevisions(database, id, p, !isJson || p.flag('attachments') === true);
+  const isWhole = !isJson || p.flag('attachments') === true;
+  const leaves = await openRevisions(database, id, p);
+  const load = async (leaf: OpenRevision): Promise<OpenRevision> =>
+    isWhole ? loadLeaf(database, leaf, p.flag('revs') === true) : leaf;
   if (isJson) {
     const stream = new AnswerStream(x);
     await stream.write('[');
     for (const [n, leaf] of leaves.entries()) {
-      await stream.write(`${n === 0 ? '' : ','}${JSON.stringify(presentLeaf(leaf))}`);
+      await stream.write(`${n === 0 ? '' : ','}${JSON.stringify(presentLeaf(await load(leaf)))}`);
     }
     return stream.end(']\n');
   }
@@ -111,12 +127,24 @@ async function sendOpenRevisions(
     'content-type': `multipart/mixed; boundary="${boundary}"`,
   });
   await stream.write(`--${boundary}`);
-  for (const leaf of leaves) {
+  for (const listed of leaves) {
+    const leaf = await load(listed);
     const type = leaf.ok === undefined ? 'application/json; error="true"' : 'application/json';
     const part = JSON.stringify(leaf.ok === undefined ? leaf : presentDoc(leaf.ok));
     await stream.write(`\r\nContent-Type: ${type}\r\n\r\n${part}\r\n--${boundary}`);
   }
   return stream.end('--');
+}
+
+/** Leaves are loaded one by one, so that the attachments of all never stand in memory. */
+async function loadLeaf(
+  database: Database,
+  leaf: OpenRevision,
+  revs: boolean,
+): Promise<OpenRevision> {
+  const { _id: id, _rev: rev, _attachments: stubs } = leaf.ok ?? {};
+  if (id === undefined || rev === undefined || stubs === undefined) return leaf;
+  return { ok: await database.pouch.get(id, { rev, revs, attachments: true }) };
 }
 
 function presentLeaf(leaf: OpenRevision): OpenRevision {
@@ -127,7 +155,6 @@ async function openRevisions(
   database: Database,
   id: string,
   p: Parameters,
-  attachments: boolean,
 ): Promise<readonly OpenRevision[]> {
   const wanted = p.text('open_revs') === 'all' ? 'all' : readRevisions(p);
   const leaves = await database.pouch
@@ -135,7 +162,6 @@ async function openRevisions(
       open_revs: wanted,
       revs: p.flag('revs') === true,
       latest: p.flag('latest') === true,
-      attachments,
     })
     .catch((error: unknown) => {
       if (isMissing(error)) throw couchError(404, 'not_found', 'missing');

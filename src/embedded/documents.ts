@@ -83,10 +83,18 @@ async function copyDocument(x: Exchange, database: Database, id: string): Promis
   const targetRev = new URLSearchParams(query).get('rev');
   const doc = prepareDocument(
     { ...content, ...(targetRev === null ? {} : { _rev: targetRev }) },
-    decodeURIComponent(target),
+    decodeTarget(target),
   );
   const written = await writeOne(database, doc, true, callerOf(x));
   sendJson(x, 201, { ok: true, ...written }, { etag: `"${written.rev}"` });
+}
+
+function decodeTarget(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw badRequest('Destination header is not valid percent-encoded UTF-8');
+  }
 }
 
 /** The revision a write is based on: of the body, `?rev=` or `If-Match`, which must agree. */

@@ -1,15 +1,26 @@
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
+import { finished } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import type { AppError } from '../core/errors.js';
 import { isJsonObject, JsonError, type JsonObject, parseJson } from '../core/json.js';
 import { badRequest, couchError } from './errors.js';
 import { Parameters } from './query.js';
 
-const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** The most that one body may be, and what is unpacked from it. */
+export const MAX_BODY_BYTES = 64 * 1024 * 1024;
+/** The most that all bodies together may be while they are received. */
+const MAX_RECEIVING_BYTES = 4 * MAX_BODY_BYTES;
+const RETRY_AFTER_S = 1;
+/** A document has far fewer; this many are parsed in about a second. */
+const MAX_JSON_VALUES = 2_000_000;
+/** A client that reads nothing for so long keeps a database from being deleted no longer. */
+const MAX_DRAIN_MS = 60_000;
 /** Far more than a document needs, and far less than what overflows the stack. */
 const MAX_JSON_DEPTH = 500;
 const CHUNK_CHARS = 64 * 1024;
+/** A large document goes out in pieces, each of which a slow client has a minute for. */
+const PIECE_BYTES = 256 * 1024;
 
 /** One request and its answer. */
 export interface Exchange {
@@ -42,27 +53,55 @@ export function queryOf(x: Exchange): Parameters {
   return new Parameters(x.query);
 }
 
-/** The whole body; 413 when it is larger than the store takes. */
-export async function readBody(x: Exchange): Promise<Buffer> {
+/** What a body may be. */
+export interface BodyLimits {
+  readonly maxBytes: number;
+  readonly gzip: boolean;
+}
+
+const BODY_LIMITS: BodyLimits = { maxBytes: MAX_BODY_BYTES, gzip: true };
+
+/** Of all requests of the process, because it is its memory that must last. */
+const receiving = { bytes: 0 };
+
+/** 413 for what is larger than the store takes. */
+export function tooLarge(reason = 'the request entity is too large'): AppError {
+  return couchError(413, 'too_large', reason);
+}
+
+/**
+ * The whole body; 413 when it is larger than the store takes, 503 when the bodies of all requests
+ * together are.
+ */
+export async function readBody(x: Exchange, limits: BodyLimits = BODY_LIMITS): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of decoded(x.req)) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) {
-      throw couchError(413, 'too_large', 'the request entity is too large', {
-        connection: 'close',
-      });
+  try {
+    for await (const chunk of decoded(x.req, limits.gzip)) {
+      size += chunk.length;
+      receiving.bytes += chunk.length;
+      if (size > limits.maxBytes) throw tooLarge();
+      if (receiving.bytes > MAX_RECEIVING_BYTES) throw tooBusy();
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+    return Buffer.concat(chunks);
+  } finally {
+    receiving.bytes -= size;
   }
-  return Buffer.concat(chunks);
+}
+
+function tooBusy(): AppError {
+  return couchError(503, 'service_unavailable', 'the store is receiving too much at once', {
+    'retry-after': String(RETRY_AFTER_S),
+  });
 }
 
 /** Backup tools send their documents compressed; the limit is for what comes out of it. */
-function decoded(req: IncomingMessage): AsyncIterable<Buffer> {
+function decoded(req: IncomingMessage, gzip: boolean): AsyncIterable<Buffer> {
   const encoding = req.headers['content-encoding'] ?? 'identity';
-  if (encoding === 'identity') return req;
-  if (encoding !== 'gzip') {
+  // Kept open when reading ends early, because the refusal goes out on the same connection.
+  if (encoding === 'identity') return req.iterator({ destroyOnReturn: false });
+  if (encoding !== 'gzip' || !gzip) {
     throw couchError(415, 'bad_content_type', `${encoding} is not a supported content encoding.`);
   }
   return inflated(req);
@@ -70,28 +109,34 @@ function decoded(req: IncomingMessage): AsyncIterable<Buffer> {
 
 async function* inflated(req: IncomingMessage): AsyncGenerator<Buffer> {
   const gunzip = createGunzip();
-  // The reader below is told of every fault; the pipeline only has to end both streams.
-  pipeline(req, gunzip).catch(() => undefined);
+  finished(req, (error) => {
+    if (error) gunzip.destroy(error);
+  });
+  req.pipe(gunzip);
   try {
     yield* gunzip as AsyncIterable<Buffer>;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code?.startsWith('Z_') !== true) throw error;
     throw badRequest('the request body is not gzip');
+  } finally {
+    req.unpipe(gunzip);
+    gunzip.destroy();
   }
 }
 
 /** The body as JSON; CouchDB says the same of text that is no JSON and of no body at all. */
-export async function readJson(x: Exchange): Promise<unknown> {
-  return parseJsonBody(await readBody(x));
+export async function readJson(x: Exchange, limits: BodyLimits = BODY_LIMITS): Promise<unknown> {
+  return parseJsonBody(await readBody(x, limits));
 }
 
 /** A body that was read, as JSON. */
 export function parseJsonBody(body: Buffer): unknown {
   try {
-    return parseJson(body, { maxDepth: MAX_JSON_DEPTH });
+    return parseJson(body, { maxDepth: MAX_JSON_DEPTH, maxValues: MAX_JSON_VALUES });
   } catch (error) {
-    if (error instanceof JsonError) throw badRequest('invalid UTF-8 JSON');
-    throw error;
+    if (!(error instanceof JsonError)) throw error;
+    if (error.kind === 'size') throw tooLarge(`the request body has ${error.reason}`);
+    throw badRequest('invalid UTF-8 JSON');
   }
 }
 
@@ -152,13 +197,24 @@ export class AnswerStream {
     if (this.#pending.length >= CHUNK_CHARS) await this.flush();
   }
 
-  /** Sends what was gathered; rejects when the client is gone. */
+  /** Sends what was gathered; rejects when the client is gone, or reads nothing for a minute. */
   async flush(): Promise<void> {
-    const text = this.#pending;
+    const bytes = Buffer.from(this.#pending);
     this.#pending = '';
     this.#x.signal.throwIfAborted();
-    if (text === '' || this.#x.res.write(text)) return;
-    await once(this.#x.res, 'drain', { signal: this.#x.signal });
+    for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
+      if (this.#x.res.write(bytes.subarray(from, from + PIECE_BYTES))) continue;
+      await this.#drained();
+    }
+  }
+
+  async #drained(): Promise<void> {
+    const timer = setTimeout(() => this.#x.res.destroy(), MAX_DRAIN_MS);
+    try {
+      await once(this.#x.res, 'drain', { signal: this.#x.signal });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async end(text = ''): Promise<void> {

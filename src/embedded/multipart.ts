@@ -1,9 +1,12 @@
-import { gunzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
 import { isJsonObject, type JsonObject } from '../core/json.js';
 import { badRequest } from './errors.js';
-import { type Exchange, parseJsonBody, readBody } from './exchange.js';
+import { type Exchange, MAX_BODY_BYTES, parseJsonBody, readBody, tooLarge } from './exchange.js';
 
-const MAX_INFLATED_BYTES = 256 * 1024 * 1024;
+const MAX_PARTS = 1000;
+
+const unpack = promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip);
 
 interface Part {
   readonly headers: string;
@@ -24,49 +27,70 @@ export async function readDocumentBody(x: Exchange): Promise<unknown> {
   const doc = first === undefined ? undefined : parseJsonBody(first.data);
   if (!isJsonObject(doc)) throw badRequest('Document must be a JSON object');
   return isJsonObject(doc['_attachments'])
-    ? { ...doc, _attachments: fillFollowing(doc['_attachments'], rest) }
+    ? { ...doc, _attachments: await fillFollowing(doc['_attachments'], rest) }
     : doc;
 }
 
 /** Parts come in the order of the attachments, unless they name theirs. */
-function fillFollowing(attachments: JsonObject, parts: readonly Part[]): JsonObject {
-  const unnamed = parts.filter((part) => fileName(part) === undefined);
-  return Object.fromEntries(
-    Object.entries(attachments).map(([name, attachment]) => {
-      if (!isJsonObject(attachment) || attachment['follows'] !== true) return [name, attachment];
-      const part = parts.find((one) => fileName(one) === name) ?? unnamed.shift();
-      if (part === undefined) throw badRequest(`The data of attachment '${name}' is missing`);
-      const { follows: _follows, encoding, ...rest } = attachment;
-      const data = encoding === 'gzip' ? inflate(part.data, name) : part.data;
-      return [name, { ...rest, data: data.toString('base64') }];
-    }),
-  );
+async function fillFollowing(attachments: JsonObject, parts: readonly Part[]): Promise<JsonObject> {
+  const { named, unnamed } = sortParts(parts);
+  const filled: [string, JsonObject[string]][] = [];
+  let nextUnnamed = 0;
+  let leftBytes = MAX_BODY_BYTES;
+  for (const [name, attachment] of Object.entries(attachments)) {
+    if (!isJsonObject(attachment) || attachment['follows'] !== true) {
+      filled.push([name, attachment]);
+      continue;
+    }
+    const part = named.get(name) ?? unnamed[nextUnnamed++];
+    if (part === undefined) throw badRequest(`The data of attachment '${name}' is missing`);
+    const { follows: _follows, encoding, ...rest } = attachment;
+    const data = encoding === 'gzip' ? await inflate(part.data, name, leftBytes) : part.data;
+    leftBytes -= data.length;
+    if (leftBytes < 0) throw tooLarge();
+    filled.push([name, { ...rest, data: data.toString('base64') }]);
+  }
+  return Object.fromEntries(filled);
 }
 
-function fileName(part: Part): string | undefined {
-  return /filename="([^"]*)"/i.exec(part.headers)?.[1];
+/** The parts by the file they name, the first of each name, and those that name none. */
+function sortParts(parts: readonly Part[]): {
+  readonly named: ReadonlyMap<string, Part>;
+  readonly unnamed: readonly Part[];
+} {
+  const named = new Map<string, Part>();
+  const unnamed: Part[] = [];
+  for (const part of parts) {
+    const name = /filename="([^"]*)"/i.exec(part.headers)?.[1];
+    if (name === undefined) unnamed.push(part);
+    else if (!named.has(name)) named.set(name, part);
+  }
+  return { named, unnamed };
 }
 
 /** CouchDB keeps texts compressed and sends them so; here they are kept as they are. */
-function inflate(data: Buffer, name: string): Buffer {
+async function inflate(data: Buffer, name: string, maxBytes: number): Promise<Buffer> {
   try {
-    return gunzipSync(data, { maxOutputLength: MAX_INFLATED_BYTES });
-  } catch {
+    return await unpack(data, { maxOutputLength: maxBytes + 1 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge();
     throw badRequest(`The data of attachment '${name}' is not gzip`);
   }
 }
 
 function splitParts(body: Buffer, boundary: string): readonly Part[] {
   const mark = Buffer.from(`--${boundary}`);
+  const end = Buffer.from(`\r\n--${boundary}`);
   const parts: Part[] = [];
   let from = body.indexOf(mark);
   while (from >= 0) {
     const start = from + mark.length;
-    const next = body.indexOf(Buffer.from(`\r\n--${boundary}`), start);
+    const next = body.indexOf(end, start);
     if (next < 0) return parts;
     const part = body.subarray(start, next);
     const headersEnd = part.indexOf('\r\n\r\n');
     if (headersEnd >= 0) {
+      if (parts.length > MAX_PARTS) throw tooLarge(`over ${MAX_PARTS} attachments in one body`);
       const headers = part.subarray(0, headersEnd).toString('utf8');
       parts.push({ headers, data: part.subarray(headersEnd + 4) });
     }

@@ -3,12 +3,21 @@ import type { IncomingMessage } from 'node:http';
 import { isSameSecret } from '../core/constant-time.js';
 import { isJsonObject } from '../core/json.js';
 import { badRequest, couchError } from './errors.js';
-import { type Exchange, queryOf, readBody, readJson, sendJson } from './exchange.js';
+import {
+  type BodyLimits,
+  type Exchange,
+  queryOf,
+  readBody,
+  readJson,
+  sendJson,
+} from './exchange.js';
 import type { Identity, Logins } from './logins.js';
 import type { Route } from './router.js';
 
 const COOKIE = 'AuthSession';
 const COOKIE_TTL_S = 600;
+/** Anybody may send a login, so it may cost next to nothing. */
+const LOGIN_BODY: BodyLimits = { maxBytes: 16 * 1024, gzip: false };
 /** A cookie that is used is made anew when a tenth of its time is over, as CouchDB does. */
 const REFRESH_AFTER_S = COOKIE_TTL_S / 10;
 
@@ -124,11 +133,11 @@ async function logout(x: Exchange): Promise<void> {
 
 async function readLogin(x: Exchange): Promise<{ name: string; password: string }> {
   if ((x.req.headers['content-type'] ?? '').includes('application/json')) {
-    const body = await readJson(x);
+    const body = await readJson(x, LOGIN_BODY);
     const { name, username, password } = isJsonObject(body) ? body : {};
     return checkLogin(name ?? username, password);
   }
-  const form = new URLSearchParams((await readBody(x)).toString('utf8'));
+  const form = new URLSearchParams((await readBody(x, LOGIN_BODY)).toString('utf8'));
   return checkLogin(form.get('name') ?? form.get('username') ?? '', form.get('password') ?? '');
 }
 

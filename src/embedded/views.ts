@@ -1,7 +1,7 @@
 import { compareIds, compareKeys } from './collation.js';
 import type { Database } from './database.js';
 import { readDesign } from './design.js';
-import { loadDocuments } from './document-read.js';
+import { documentBatch, loadDocuments } from './document-read.js';
 import { badRequest, notFound, queryError } from './errors.js';
 import { AnswerStream, type Exchange, param, sendJson } from './exchange.js';
 import type { Route } from './router.js';
@@ -19,7 +19,6 @@ import { reduceBuiltIn } from './view-reduce.js';
 import type { WithDatabase } from './with-database.js';
 
 /** Rows fetched together when their documents are asked for. */
-const DOCUMENT_BATCH = 100;
 /** Groups reduced together: each call of a reduce function goes to another process. */
 const GROUP_BATCH = 100;
 
@@ -174,8 +173,9 @@ async function* mapRows(
     for (const { id, key, value } of rows) yield JSON.stringify({ id, key, value });
     return;
   }
-  for (let from = 0; from < rows.length; from += DOCUMENT_BATCH) {
-    const batch = rows.slice(from, from + DOCUMENT_BATCH);
+  const size = documentBatch(q);
+  for (let from = 0; from < rows.length; from += size) {
+    const batch = rows.slice(from, from + size);
     const wanted = batch.map(linkedDocument);
     const docs = await loadDocuments(database, wanted, q);
     for (const [n, { id, key, value }] of batch.entries()) {

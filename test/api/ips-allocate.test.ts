@@ -78,11 +78,14 @@ describe('allocating IPs to an account', () => {
     expect(Object.keys(answer.body.data.success)).toHaveLength(1);
   });
 
-  it('without ips and quantity nothing is assigned, whatever zone is named', async () => {
-    for (const data of [{}, { zone: 'us-east' }]) {
-      const answer = await allocate(data);
-      expect(answer.body).toEqual(success({ success: {}, error: {} }, { revision: HASH }));
-    }
+  it('without ips and quantity nothing is assigned, and a zone alone is a mistake', async () => {
+    expect((await allocate({})).body).toEqual(
+      success({ success: {}, error: {} }, { revision: HASH }),
+    );
+    const message = 'a zone needs a quantity: how many of its free addresses';
+    expect((await allocate({ zone: 'us-east' })).body).toEqual(
+      invalid({ quantity: { required: { message } } }),
+    );
   });
 
   it('ips together with quantity is a 400 that says so, and nothing is written', async () => {

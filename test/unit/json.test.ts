@@ -72,6 +72,22 @@ describe('parseJson', () => {
     expect(parseJson('[[],[],[{}]]', { maxDepth: 3 })).toEqual([[], [], [{}]]);
   });
 
+  test('takes as many values as it may and refuses one more, whatever is in strings', () => {
+    const kindOf = (text: string, maxValues: number): string | undefined => {
+      try {
+        parseJson(text, { maxValues });
+        return undefined;
+      } catch (error) {
+        return error instanceof JsonError ? error.kind : String(error);
+      }
+    };
+    const text = '{"a,[":[1,",,[{",{"b":null}]}';
+    expect(kindOf(text, 6)).toBeUndefined();
+    expect(kindOf(text, 5)).toBe('size');
+    expect(kindOf('[0,0,0]', 4)).toBeUndefined();
+    expect(kindOf('[0,0,0,0]', 4)).toBe('size');
+  });
+
   test('refuses bytes that are not UTF-8', () => {
     for (const bytes of [
       [0x22, 0xff, 0x22],
