@@ -95,6 +95,7 @@ function crossbarDeps(deps: AppDeps): CrossbarDeps {
         return account;
       },
     },
+    clusters: services.support.clusters.directory,
     idempotency: services.idempotency,
     limits: deps.limits,
     version: deps.version,

@@ -1,9 +1,20 @@
 import { isIP } from 'node:net';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import {
+  couchdbUrlFault,
+  flag,
+  HOST_NAME,
+  matching,
+  oneOf,
+  readKeyring,
+  readNetworks,
+  readPublicUrl,
+  whole,
+} from './config-fields.js';
 import { readSecretFiles, SECRET_NAMES } from './config-secrets.js';
-import { formatNetwork, networkContains, parseIp, parseNetwork } from './core/ip-address.js';
-import { type Keyring, parseKeyring } from './core/keyring.js';
+import { networkContains, parseIp, parseNetwork } from './core/ip-address.js';
+import type { Keyring } from './core/keyring.js';
 
 /** The environment that was read, or a part of it. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -60,6 +71,17 @@ export interface Config {
   readonly sipPasswords: 'sealed' | 'kazoo';
   readonly authorizedIpLimit: number;
   readonly accountRealmSuffix: string;
+  /** True: the sandbox carrier is started beside the service. */
+  readonly carrierSandbox: boolean;
+  readonly carrierSandboxPort: number;
+  readonly carrierTimeoutMs: number;
+  /** Seconds between polls of the carriers' port messages; 0: only when asked. */
+  readonly portsPollIntervalS: number;
+  /** Seconds between polls of the carriers' usage files; 0: only when asked. */
+  readonly usagePollIntervalS: number;
+  /** True: other clusters may have private addresses. */
+  readonly allowPrivateClusters: boolean;
+  readonly clusterTimeoutMs: number;
 }
 
 const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
@@ -69,29 +91,6 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const LOOPBACK_TEXTS = ['127.0.0.0/8', '::1'];
 const LOOPBACK = LOOPBACK_TEXTS.flatMap((text) => parseNetwork(text) ?? []);
-const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9-]{1,63})*$/i;
-
-const flag = z
-  .enum(['true', 'false'], { error: 'must be true or false' })
-  .transform((text) => text === 'true');
-
-function whole(min: number, max: number, byDefault: number) {
-  const error = `must be a whole number from ${min} to ${max}`;
-  return z
-    .string()
-    .regex(/^(0|[1-9]\d{0,15})$/, { error })
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, { error })
-    .default(byDefault);
-}
-
-function oneOf<const T extends readonly [string, ...string[]]>(values: T) {
-  return z.enum(values, { error: `must be one of ${values.join(', ')}` });
-}
-
-function matching(pattern: RegExp, byDefault: string, error: string) {
-  return z.string().regex(pattern, { error }).default(byDefault);
-}
 
 const schema = z.object({
   HOST: z
@@ -148,6 +147,13 @@ const schema = z.object({
     .regex(HOST_NAME, { error: 'must be a domain name' })
     .max(200, { error: 'must have at most 200 characters' })
     .default('sip.telcouch.internal'),
+  CARRIER_SANDBOX: flag.optional(),
+  CARRIER_SANDBOX_PORT: whole(0, 65_535, 8050),
+  CARRIER_TIMEOUT_MS: whole(100, 120_000, 8000),
+  PORTS_POLL_INTERVAL_S: whole(0, 86_400, 300),
+  USAGE_POLL_INTERVAL_S: whole(0, 86_400, 900),
+  ALLOW_PRIVATE_CLUSTERS: flag.default(false),
+  CLUSTER_TIMEOUT_MS: whole(100, 60_000, 5000),
 });
 
 type Values = z.output<typeof schema>;
@@ -211,6 +217,8 @@ function isLoopback(host: string): boolean {
 
 function present(values: Values): Config {
   const dataDir = resolve(values.DATA_DIR);
+  const isEmbedded = values.COUCHDB_URL === undefined;
+  const demoData = values.DEMO_DATA ?? isEmbedded;
   return {
     host: values.HOST,
     port: values.PORT,
@@ -222,7 +230,7 @@ function present(values: Values): Config {
     dataDir,
     dbPrefix: values.DB_PREFIX,
     readCache: values.READ_CACHE,
-    demoData: values.DEMO_DATA ?? values.COUCHDB_URL === undefined,
+    demoData,
     keyring: values.KEYRING,
     keyringFile: join(dataDir, 'keyring'),
     trustProxy: values.TRUST_PROXY,
@@ -241,6 +249,13 @@ function present(values: Values): Config {
     sipPasswords: values.SIP_PASSWORDS,
     authorizedIpLimit: values.AUTHORIZED_IP_LIMIT,
     accountRealmSuffix: values.ACCOUNT_REALM_SUFFIX.toLowerCase(),
+    carrierSandbox: values.CARRIER_SANDBOX ?? (demoData && isEmbedded),
+    carrierSandboxPort: values.CARRIER_SANDBOX_PORT,
+    carrierTimeoutMs: values.CARRIER_TIMEOUT_MS,
+    portsPollIntervalS: values.PORTS_POLL_INTERVAL_S,
+    usagePollIntervalS: values.USAGE_POLL_INTERVAL_S,
+    allowPrivateClusters: values.ALLOW_PRIVATE_CLUSTERS,
+    clusterTimeoutMs: values.CLUSTER_TIMEOUT_MS,
   };
 }
 
@@ -249,48 +264,4 @@ function deepFreeze(config: Config): Config {
     if (typeof value === 'object') Object.freeze(value);
   }
   return Object.freeze(config);
-}
-
-// The URL holds a password, so its faults never quote it.
-function couchdbUrlFault(text: string, context: z.RefinementCtx): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol)) {
-    context.addIssue('must be an http:// or https:// URL');
-    return;
-  }
-  if (url.username === '' || url.password === '') {
-    context.addIssue('must have user and password: http://user:password@host:port');
-  }
-  if (url.search !== '' || url.hash !== '') {
-    context.addIssue('must not have a query or a fragment');
-  }
-}
-
-function readKeyring(text: string, context: z.RefinementCtx): Keyring {
-  try {
-    return parseKeyring(text);
-  } catch (error) {
-    context.addIssue(error instanceof Error ? error.message : 'cannot be read');
-    return z.NEVER;
-  }
-}
-
-function readNetworks(text: string, context: z.RefinementCtx): readonly string[] {
-  const entries = text.split(',').map((entry) => entry.trim());
-  return entries.flatMap((entry) => {
-    const network = parseNetwork(entry);
-    if (network !== undefined) return [formatNetwork(network)];
-    context.addIssue(`"${entry.slice(0, 50)}" is not an address or a network`);
-    return [];
-  });
-}
-
-function readPublicUrl(text: string, context: z.RefinementCtx): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  const extras = url === undefined ? '' : url.username + url.password + url.search + url.hash;
-  if (url === undefined || !/^https?:$/.test(url.protocol) || extras !== '') {
-    context.addIssue('must be an http:// or https:// URL without user, query and fragment');
-    return z.NEVER;
-  }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
 }

@@ -8,6 +8,7 @@ import { apiAuthBody, userAuthBody } from './resources/sign-in/sign-in.schema.js
 import { userRoutes } from './resources/users/users.handlers.js';
 import { userBody } from './resources/users/users.schema.js';
 import type { Services } from './services.js';
+import { createSupportRoutes } from './support-routes.js';
 import type { Route } from './surfaces/crossbar/route.js';
 import { schemaRoutes } from './surfaces/crossbar/schemas.js';
 
@@ -41,6 +42,7 @@ export function createRoutes(services: Services, now: () => number): readonly Ro
       real: { ips: services.ips, pool: services.ipPool },
       dry: services.dryIps,
     }),
+    ...createSupportRoutes(services.support),
     ...schemaRoutes(schemas),
   ];
 }

@@ -5,7 +5,12 @@ import { refreshAfterStart, sweepHourly } from './background.js';
 import { type Config, ConfigError, loadConfig, urlOf } from './config.js';
 import { hasCode } from './core/errors.js';
 import type { Keyring } from './core/secret-box.js';
-import { installAccountDatabases, installSystem, systemReady } from './couch/install.js';
+import {
+  installAccountDatabases,
+  installSystem,
+  installUsageDatabases,
+  systemReady,
+} from './couch/install.js';
 import { migrations, runMigrations } from './couch/migrations/index.js';
 import type { Couch } from './couch/types.js';
 import { describeDemo, loadDemo } from './demo.js';
@@ -230,8 +235,9 @@ async function maintain(
 ): Promise<void> {
   try {
     await installAccountDatabases(couch);
+    await installUsageDatabases(couch);
   } catch (error) {
-    log.warn('account databases could not all be brought up to date', { error });
+    log.warn('account and usage databases could not all be brought up to date', { error });
   }
   if (!signal.aborted) await refreshAfterStart(couch, services, log, signal);
 }

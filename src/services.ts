@@ -1,17 +1,14 @@
 import type { Config } from './config.js';
-import { newId } from './core/operation.js';
 import { createRecent } from './core/recent.js';
 import type { Keyring } from './core/secret-box.js';
 import { type Claims, createClaims } from './couch/claims.js';
 import { createIdempotencyKeys } from './couch/idempotency-keys.js';
 import { installAccountDatabase } from './couch/install.js';
 import { createConflictRefresh } from './couch/refresh-conflicts.js';
-import { createSystemConfig } from './couch/system-config.js';
 import type { Couch } from './couch/types.js';
 import type { Log } from './log.js';
 import { createApiKeys } from './resources/accounts/accounts.api-keys.js';
 import { createAccountClaims } from './resources/accounts/accounts.claims.js';
-import { alphanumeric } from './resources/accounts/accounts.doc.js';
 import { createAccountListing } from './resources/accounts/accounts.listing.js';
 import type { AccountParticipant } from './resources/accounts/accounts.participant.js';
 import { refreshAccounts } from './resources/accounts/accounts.refresh.js';
@@ -19,20 +16,16 @@ import { createAccountService } from './resources/accounts/accounts.service.js';
 import { type AccountStore, createAccountStore } from './resources/accounts/accounts.store.js';
 import { createIpParts } from './resources/ips/ips.parts.js';
 import type { IpAccounts } from './resources/ips/ips.service.js';
-import {
-  createRevocationStore,
-  type RevocationStore,
-} from './resources/sign-in/revocations.store.js';
-import { createSignInService } from './resources/sign-in/sign-in.service.js';
-import { createSigningKeys } from './resources/sign-in/signing-keys.js';
-import { createSigningKeyStore } from './resources/sign-in/signing-keys.store.js';
-import { createTokens, type Tokens } from './resources/sign-in/tokens.js';
+import { createRevocationStore } from './resources/sign-in/revocations.store.js';
 import { createUserClaims } from './resources/users/users.claims.js';
 import { createUserCredentials } from './resources/users/users.credentials.js';
 import { refreshUsers } from './resources/users/users.refresh.js';
 import { createUserService } from './resources/users/users.service.js';
 import { createUserStore } from './resources/users/users.store.js';
 import { createSecrets, type Secrets } from './secrets.js';
+import { createSignIn } from './sign-in-services.js';
+import { createSupport, type SupportConfig } from './support-services.js';
+import { createSystem, type System } from './system.js';
 
 export interface ServiceDeps {
   readonly couch: Couch;
@@ -46,26 +39,11 @@ export interface ServiceDeps {
   readonly readCache: boolean;
   /** True: the demo data's credentials count. */
   readonly allowDemo: boolean;
+  readonly support: SupportConfig;
 }
 
 export type Services = ReturnType<typeof createServices>;
 
-function createSystem(deps: ServiceDeps) {
-  const config = createSystemConfig(deps);
-  const text = (value: unknown) => (typeof value === 'string' ? value : undefined);
-  return {
-    config,
-    findMasterId: async () => text(await config.lookup('accounts', 'master_account_id')),
-    findClusterId: async () => String(await config.ensure('cluster', 'cluster_id', newId)),
-    /** The friendly name of this server's zone; `zone_name_map` translates it (§2.3). */
-    findOwnZone: async () => {
-      const map = (await config.lookup('ips', 'zone_name_map')) as Record<string, unknown> | null;
-      return text(map?.[deps.zone]) ?? deps.zone;
-    },
-  };
-}
-
-type System = ReturnType<typeof createSystem>;
 function installInto(couch: Couch): (accountId: string) => Promise<void> {
   return async (accountId) => {
     await installAccountDatabase(couch, accountId);
@@ -160,53 +138,24 @@ function createUsers(
   return { service, store, claims: userClaims };
 }
 
-function createTokenParts(deps: ServiceDeps, system: System, secrets: Secrets): Tokens {
-  const keys = createSigningKeys({
-    store: createSigningKeyStore(deps),
-    box: secrets.box,
-    ensureCurrentKid: async (kid) =>
-      String(await system.config.ensure('auth', 'system_key', () => kid)),
-    findCurrentKid: async () => {
-      const kid = await system.config.lookup('auth', 'system_key');
-      return typeof kid === 'string' ? kid : undefined;
-    },
-    now: deps.now,
-  });
-  return createTokens({ keys, ttlS: deps.tokenTtlS, now: deps.now });
-}
-
 function createIdempotency({ couch, now, log }: ServiceDeps, { box }: Secrets) {
   const onFailure = (error: unknown) =>
     log.warn('what became of a keyed request could not be noted', { error });
   return createIdempotencyKeys({ couch, box, now, onFailure });
 }
 
-function createSignIn(
+function createSupportOf(
   deps: ServiceDeps,
-  parts: {
-    system: System;
-    secrets: Secrets;
-    accountStore: AccountStore;
-    accounts: ReturnType<typeof createAccounts>;
-    users: ReturnType<typeof createUsers>;
-    revocations: RevocationStore;
-  },
+  parts: { system: System; secrets: Secrets; claims: Claims; accountStore: AccountStore },
 ) {
-  const { accountStore, accounts, users } = parts;
-  return createSignInService({
-    tokens: createTokenParts(deps, parts.system, parts.secrets),
-    revocations: parts.revocations,
+  const { system, secrets, claims, accountStore } = parts;
+  return createSupport({
+    ...deps,
+    config: deps.support,
+    box: secrets.box,
+    system,
+    claims,
     findAccount: accountStore.find,
-    findAccountByApiKey: accounts.apiKeys.findAccount,
-    findAccountIds: (by, text) =>
-      by === 'realm'
-        ? accountStore.findIdsByRealm(text)
-        : accountStore.findIdsByName(alphanumeric(text)),
-    ensureAccountSecret: accounts.service.ensureSignatureSecret,
-    findUser: users.store.find,
-    signInUser: users.service.signIn,
-    allowDemo: deps.allowDemo,
-    now: deps.now,
   });
 }
 
@@ -219,6 +168,7 @@ export function createServices(deps: ServiceDeps) {
   const onCleanupFailure: CleanupFailure = (error, accountId, step) =>
     log.warn('a step is left to refresh', { account_id: accountId, step, error });
   const accountStore = createAccountStore({ couch, installDatabase: installInto(couch) });
+  const support = createSupportOf(deps, { system, secrets, claims, accountStore });
   const ips = createIps(deps, system, {
     findTree: async (id) => (await accountStore.find(id))?.tree,
     findRecentTree: async (id) => (await pathAccounts.get(id))?.tree,
@@ -228,7 +178,7 @@ export function createServices(deps: ServiceDeps) {
     system,
     secrets,
     claims,
-    participants: [ips.participant],
+    participants: [ips.participant, ...support.participants],
     onChange: (id) => {
       signIn.forgetAccount(id);
       pathAccounts.forget(id);
@@ -244,14 +194,8 @@ export function createServices(deps: ServiceDeps) {
   });
   const revocations = createRevocationStore({ couch, now });
   const idempotency = createIdempotency(deps, secrets);
-  const signIn = createSignIn(deps, {
-    system,
-    secrets,
-    accountStore,
-    accounts,
-    users,
-    revocations,
-  });
+  const signInParts = { system, secrets, accountStore, accounts, users, revocations };
+  const signIn = createSignIn(deps, signInParts);
   return {
     system,
     secrets,
@@ -265,6 +209,7 @@ export function createServices(deps: ServiceDeps) {
     ipPool: ips.pool,
     dryIps: ips.dry,
     signIn,
+    support,
     idempotency,
     /** The parts of a repair, in their order. */
     refresh: {
@@ -272,11 +217,15 @@ export function createServices(deps: ServiceDeps) {
       accounts: accounts.refresh,
       users: () => refreshUsers({ accounts: accountStore, claims: users.claims }),
       ips: ips.refresh,
+      ...support.refresh,
       tokens: revocations.sweep,
       idempotencyKeys: idempotency.sweep,
     },
     /** Ends background work; what is left undone is for refresh. */
-    stop: ips.stop,
+    stop: (): void => {
+      ips.stop();
+      support.stop();
+    },
   };
 }
 
@@ -293,5 +242,6 @@ export function createConfiguredServices(
     accountRealmSuffix: config.accountRealmSuffix,
     readCache: config.readCache,
     allowDemo: config.demoData,
+    support: config,
   });
 }

@@ -12,6 +12,18 @@ export interface TokenClaims {
   readonly expiresAt: number;
 }
 
+/**
+ * The cluster a request names (`X-Kazoo-Cluster-ID`), and what its caller is there (contract §4).
+ * `master`: of the cluster's master account; `super_master`: of the Master Cluster's.
+ */
+export interface CallerCluster {
+  readonly id: string;
+  /** The cluster of this installation: its accounts are ours. */
+  readonly isOwn: boolean;
+  readonly isMaster: boolean;
+  readonly isSuperMaster: boolean;
+}
+
 /** Who is calling: the token's account (and user), found enabled at most a second ago. */
 export interface Caller {
   readonly accountId: string;
@@ -20,4 +32,6 @@ export interface Caller {
   readonly isSuperduper: boolean;
   readonly isAdmin: boolean;
   readonly token: TokenClaims;
+  /** Present where a route asks for a level in a cluster. */
+  readonly cluster?: CallerCluster;
 }

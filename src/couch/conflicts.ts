@@ -86,7 +86,22 @@ export async function resolveConflicts(
 }
 
 /** Documents of these types are this service's own, and their losing revisions say nothing. */
-const OWN_TYPES: readonly unknown[] = ['account', 'claim', 'dedicated_ip', 'user'];
+const OWN_TYPES: readonly unknown[] = [
+  'account',
+  'carrier_sbc',
+  'claim',
+  'customer_cluster',
+  'dedicated_ip',
+  'device',
+  'kazoo_cluster',
+  'media_server',
+  'mvno',
+  'port_in',
+  'port_out',
+  'subscription',
+  'usage',
+  'user',
+];
 
 /**
  * What was written a moment ago is still being settled by whoever wrote it, and what is not this

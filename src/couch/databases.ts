@@ -4,6 +4,8 @@ import type { DatabaseName } from './types.js';
 /** CouchDB's rule for names, without the `$`, `(` and `)` that no database of ours has. */
 const NAME = /^[a-z][a-z0-9_+-]*(?:\/[a-z0-9_+-]+)*$/;
 const ACCOUNT_ID = /^[0-9a-f]{32}$/;
+const MONTH = /^\d{4}(?:0[1-9]|1[0-2])$/;
+const USAGE_DATABASE = /^usage-top-(\d{6})$/;
 const ACCOUNT_DATABASE = /^account\/([0-9a-f]{2})\/([0-9a-f]{2})\/([0-9a-f]{28})$/;
 
 /**
@@ -13,8 +15,13 @@ const ACCOUNT_DATABASE = /^account\/([0-9a-f]{2})\/([0-9a-f]{2})\/([0-9a-f]{28})
 export const databases = {
   accounts: databaseName('accounts'),
   claims: databaseName('claims'),
+  clusters: databaseName('kazoo_clusters-top'),
   dedicatedIps: databaseName('dedicated_ips'),
+  mvnos: databaseName('mvnos-top'),
   ops: databaseName('ops-top'),
+  ports: databaseName('ports-top'),
+  routing: databaseName('routing-top'),
+  subscriptions: databaseName('subscriptions-top'),
   systemAuth: databaseName('system_auth'),
   systemConfig: databaseName('system_config'),
   tokenAuth: databaseName('token_auth'),
@@ -29,12 +36,20 @@ export interface SystemDatabase {
 /** The folder of `couch-views/` whose design documents go into every account database. */
 export const ACCOUNT_VIEWS = 'account';
 
+/** The folder of `couch-views/` whose design documents go into every monthly usage database. */
+export const USAGE_VIEWS = 'usage';
+
 /** Every database that must be there before the service is ready. */
 export const systemDatabases: readonly SystemDatabase[] = [
   { name: databases.accounts, views: 'accounts' },
   { name: databases.claims, views: undefined },
+  { name: databases.clusters, views: 'kazoo_clusters-top' },
   { name: databases.dedicatedIps, views: 'dedicated_ips' },
+  { name: databases.mvnos, views: 'mvnos-top' },
   { name: databases.ops, views: 'ops-top' },
+  { name: databases.ports, views: 'ports-top' },
+  { name: databases.routing, views: 'routing-top' },
+  { name: databases.subscriptions, views: 'subscriptions-top' },
   { name: databases.systemAuth, views: undefined },
   { name: databases.systemConfig, views: undefined },
   { name: databases.tokenAuth, views: undefined },
@@ -55,6 +70,21 @@ export function accountDatabase(accountId: string): DatabaseName {
 /** What `pvt_account_db` holds: the same name with its slashes percent-encoded. */
 export function encodedAccountDatabase(accountId: string): string {
   return encodeURIComponent(accountDatabase(accountId));
+}
+
+/** The start of the names of the monthly usage databases. */
+export const USAGE_PREFIX = 'usage-top-';
+
+/** The database of a month's usage, `YYYYMM` in UTC; `internal` for anything else. */
+export function usageDatabase(month: string): DatabaseName {
+  if (!MONTH.test(month)) throw new AppError('internal', `not a month: ${JSON.stringify(month)}`);
+  return databaseName(`${USAGE_PREFIX}${month}`);
+}
+
+/** The month whose usage a database has; undefined for all other databases. */
+export function usageMonthOf(database: string): string | undefined {
+  const month = USAGE_DATABASE.exec(database)?.[1];
+  return month !== undefined && MONTH.test(month) ? month : undefined;
 }
 
 /**

@@ -7,6 +7,10 @@ import {
   accountIdOf,
   type SystemDatabase,
   systemDatabases,
+  USAGE_PREFIX,
+  USAGE_VIEWS,
+  usageDatabase,
+  usageMonthOf,
 } from './databases.js';
 import { type Design, deployDesigns, missingDesigns, readDesigns } from './ddocs.js';
 import { type Designs, designsOf } from './designs.js';
@@ -70,12 +74,37 @@ export async function installAccountDatabases(
   options: InstallOptions = {},
 ): Promise<number> {
   const ids = (await couch.listDatabases('account/')).flatMap((name) => accountIdOf(name) ?? []);
-  const queue = ids.values();
+  await forEach(ids, (id) => installAccountDatabase(couch, id, options));
+  return ids.length;
+}
+
+/** As {@link installAccountDatabase}, for a month's usage. */
+export function installUsageDatabase(
+  couch: Couch,
+  month: string,
+  options: InstallOptions = {},
+): Promise<boolean> {
+  return install(couch, usageDatabase(month), USAGE_VIEWS, options);
+}
+
+/** Brings the design documents of every monthly usage database up to date; their number. */
+export async function installUsageDatabases(
+  couch: Couch,
+  options: InstallOptions = {},
+): Promise<number> {
+  const names = await couch.listDatabases(USAGE_PREFIX);
+  const months = names.flatMap((name) => usageMonthOf(name) ?? []);
+  await forEach(months, (month) => installUsageDatabase(couch, month, options));
+  return months.length;
+}
+
+/** A few at the same time. */
+async function forEach(items: readonly string[], run: (item: string) => Promise<unknown>) {
+  const queue = items.values();
   const work = async (): Promise<void> => {
-    for (const id of queue) await installAccountDatabase(couch, id, options);
+    for (const item of queue) await run(item);
   };
   await Promise.all(Array.from({ length: PARALLEL }, work));
-  return ids.length;
 }
 
 async function install(

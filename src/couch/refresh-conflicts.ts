@@ -6,6 +6,18 @@ import type { Couch, DatabaseName, ResolvedConflicts } from './types.js';
 const SETTLED_MS = 60_000;
 const BATCH = 500;
 
+/** What nobody else may decide, beside the databases of accounts. */
+const DECIDING: readonly DatabaseName[] = [
+  databases.claims,
+  databases.dedicatedIps,
+  databases.subscriptions,
+  databases.ports,
+  databases.clusters,
+  databases.mvnos,
+  databases.routing,
+  databases.accounts,
+];
+
 /** What a refresh of conflicts changed. */
 export interface ConflictRefresh {
   readonly hiddenRevisionsRemoved: number;
@@ -27,11 +39,10 @@ export interface ConflictRefreshDeps {
 export function createConflictRefresh(
   deps: ConflictRefreshDeps,
 ): (signal?: AbortSignal) => Promise<ConflictRefresh> {
-  const { claims, dedicatedIps, accounts } = databases;
   return async (signal) => {
     let hiddenRevisionsRemoved = 0;
     const accountDatabases = await deps.couch.listDatabases('account/');
-    for (const name of [claims, dedicatedIps, accounts, ...accountDatabases]) {
+    for (const name of [...DECIDING, ...accountDatabases]) {
       if (signal?.aborted) break;
       hiddenRevisionsRemoved += await refreshDatabase(deps, name, signal);
     }

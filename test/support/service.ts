@@ -14,6 +14,7 @@ import { createLog } from '../../src/log.js';
 import type { Metrics } from '../../src/metrics.js';
 import { createRoutes } from '../../src/routes.js';
 import { createServices, type Services } from '../../src/services.js';
+import type { SupportConfig } from '../../src/support-services.js';
 import { createCheckAnswer } from './api-contract.js';
 import { destroyDatabases, storeUrl, uniquePrefix } from './store.js';
 
@@ -45,6 +46,7 @@ export interface TestServiceOptions {
   /** From 0 to 1: how long the pauses between attempts at the store are. */
   readonly couchRandom?: () => number;
   readonly metrics?: Metrics;
+  readonly support?: Partial<SupportConfig>;
   readonly trustProxy?: readonly string[];
   /** Skip installing and seeding: the databases of another service are used. */
   readonly isSecond?: boolean;
@@ -69,6 +71,13 @@ export interface TestService {
 
 const DEMO_WORDS = ['telcouch demo master', 'telcouch demo reseller', 'telcouch demo customer'];
 const PLENTY = 1_000_000;
+const SUPPORT: SupportConfig = {
+  sipPasswords: 'sealed',
+  dataDir: '/nonexistent',
+  carrierTimeoutMs: 5_000,
+  allowPrivateClusters: true,
+  clusterTimeoutMs: 5_000,
+};
 
 /** The ids of the demo accounts: master, reseller, customer. */
 export const MASTER = 'c0ffee00000000000000000000000001';
@@ -82,19 +91,22 @@ export function demoKey(account: 1 | 2 | 3): string {
     .digest('hex');
 }
 
+function collectInto(lines: string[]): Writable {
+  return new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+}
+
 /** Starts a service in this process, on a port of its own, over real HTTP and a real store. */
 export async function startTestService(options: TestServiceOptions = {}): Promise<TestService> {
   const dbPrefix = options.dbPrefix ?? uniquePrefix();
   const keyring = options.keyring ?? generateKeyring();
   const now = options.now ?? Date.now;
   const logLines: string[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      logLines.push(String(chunk));
-      done();
-    },
-  });
-  const log = createLog({ level: 'debug', stream });
+  const log = createLog({ level: 'debug', stream: collectInto(logLines) });
   const couch = createCouch({
     url: options.couchUrl ?? storeUrl(),
     dbPrefix,
@@ -112,6 +124,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     accountRealmSuffix: 'sip.test.internal',
     readCache: options.readCache ?? false,
     allowDemo: options.allowDemo ?? true,
+    support: { ...SUPPORT, ...options.support },
   });
   if (!options.isSecond) {
     await installSystem(couch);

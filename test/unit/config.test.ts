@@ -60,6 +60,13 @@ test('an empty environment gives the embedded demo on loopback', () => {
     sipPasswords: 'sealed',
     authorizedIpLimit: 10_000,
     accountRealmSuffix: 'sip.telcouch.internal',
+    carrierSandbox: true,
+    carrierSandboxPort: 8050,
+    carrierTimeoutMs: 8000,
+    portsPollIntervalS: 300,
+    usagePollIntervalS: 900,
+    allowPrivateClusters: false,
+    clusterTimeoutMs: 5000,
   });
 });
 

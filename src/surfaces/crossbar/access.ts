@@ -7,6 +7,8 @@ export interface Access {
   readonly name: string;
   /** False: no token needed. */
   readonly needsToken: boolean;
+  /** True: it is a level in the cluster that the request names, which is looked up for it. */
+  readonly needsCluster?: boolean;
   allows(caller: Caller, pathAccount: PathAccount | undefined): boolean;
 }
 
@@ -50,3 +52,19 @@ export const superduper: Access = {
 
 /** Nobody: Kazoo has the route and refuses it to all (`PUT /v2/accounts/{A}/ips`). */
 export const nobody: Access = { name: 'nobody', needsToken: true, allows: () => false };
+
+/** The master account of the cluster that the request names (contract §4). */
+export const master: Access = {
+  name: 'master: the master account of the cluster that X-Kazoo-Cluster-ID names',
+  needsToken: true,
+  needsCluster: true,
+  allows: (caller) => caller.cluster?.isMaster === true,
+};
+
+/** The master account of the Master Cluster, whichever cluster the request names. */
+export const superMaster: Access = {
+  name: 'super_master: the master account of the Master Cluster',
+  needsToken: true,
+  needsCluster: true,
+  allows: (caller) => caller.cluster?.isSuperMaster === true,
+};

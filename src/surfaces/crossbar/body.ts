@@ -93,19 +93,18 @@ export function parseEnvelope(body: Buffer): JsonObject | undefined {
 /** Credentials may stand in `data` (§4.3); they must not end in the document that is saved. */
 export const CREDENTIALS: readonly string[] = ['auth_token', 'authorization'];
 
-function isStorable(name: string): boolean {
-  return !isPrivateField(name) && !CREDENTIALS.includes(name);
-}
-
 /**
- * `data` of an envelope, or Kazoo's 400. Where it is an object, private fields and the request's
- * credentials are dropped.
+ * `data` of an envelope, or Kazoo's 400. Where it is an object, the request's credentials are
+ * dropped, and so are private fields unless the route wants to see them.
  */
-export function dataOf(envelope: JsonObject | undefined, optional: boolean): unknown {
+export function dataOf(
+  envelope: JsonObject | undefined,
+  { isOptional, keepsPrivate }: { isOptional: boolean; keepsPrivate: boolean },
+): unknown {
   if (envelope === undefined) return {};
   const data = envelope['data'];
   if (data === undefined) {
-    if (optional) return {};
+    if (isOptional) return {};
     throw new InvalidError([
       {
         path: ['data'],
@@ -117,7 +116,9 @@ export function dataOf(envelope: JsonObject | undefined, optional: boolean): unk
   }
   if (Array.isArray(data)) return data;
   if (isJsonObject(data)) {
-    return Object.fromEntries(Object.entries(data).filter(([name]) => isStorable(name)));
+    const isKept = (name: string) =>
+      !CREDENTIALS.includes(name) && (keepsPrivate || !isPrivateField(name));
+    return Object.fromEntries(Object.entries(data).filter(([name]) => isKept(name)));
   }
   throw new InvalidError([
     {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Caller, TokenClaims } from '../../core/caller.js';
+import type { Caller, CallerCluster, TokenClaims } from '../../core/caller.js';
 import type { JsonObject } from '../../core/json.js';
 
 /** The account named in a path: it exists and is not deleted. */
@@ -25,6 +25,20 @@ export interface Authenticator {
   readBasic(accountId: string, credentials: string): Promise<TokenClaims | undefined>;
   /** The caller behind the claims, or undefined when its account, user or token has ended. */
   findCaller(claims: TokenClaims): Promise<Caller | undefined>;
+}
+
+/** What the surface asks about clusters; wired in `app.ts`. */
+export interface ClusterDirectory {
+  /**
+   * What a caller with a token of ours is in the cluster that a request names; undefined: the
+   * request named none. `unauthenticated` for a cluster that nobody knows.
+   */
+  locate(caller: Caller, clusterId: string | undefined): Promise<CallerCluster>;
+  /**
+   * The caller behind a token that is not ours, asked of the cluster that the request names;
+   * `unauthenticated` when that cluster, or nobody, knows it, `unavailable` when it is silent.
+   */
+  findForeign(token: string, clusterId: string | undefined): Promise<Caller>;
 }
 
 /** What the surface asks about accounts; wired in `app.ts`. */

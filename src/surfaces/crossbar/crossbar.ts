@@ -1,10 +1,15 @@
 import type { Request, RequestHandler, Response } from 'express';
-import { LRUCache } from 'lru-cache';
-import type { Caller, TokenClaims } from '../../core/caller.js';
+import type { Caller } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
 import type { JsonObject } from '../../core/json.js';
 import { type Operation, runOperation } from '../../core/operation.js';
 import { answerOnce } from './answer-once.js';
+import {
+  type Authenticate,
+  claimsToCount,
+  createAuthenticate,
+  createEndedTokens,
+} from './authenticate.js';
 import { dataOf } from './body.js';
 import type { AccountDirectory, PathAccount } from './caller.js';
 import { type CrossbarDeps, control, sendFailure, sendReply, stateOf } from './exchange.js';
@@ -12,14 +17,7 @@ import { checkAccept, ifMatch, setCorsHeaders } from './headers.js';
 import { contentOf, idempotencyKeyOf, type KeyedRequest } from './idempotency.js';
 import { addressKey, createLoginGuard, createRequestLimiter, type GuardLogin } from './limits.js';
 import { createPathFinder, type FoundPath, type PathRoutes, tabulate } from './path-table.js';
-import {
-  gather,
-  identify,
-  prepare,
-  refuseEarly,
-  resolveAccount,
-  unauthenticated,
-} from './pipeline.js';
+import { gather, identify, prepare, refuseEarly, resolveAccount } from './pipeline.js';
 import { type Method, methods, type Route } from './route.js';
 import { sendStream } from './stream.js';
 
@@ -38,6 +36,15 @@ async function findPathAccount(
   return account;
 }
 
+/** An account of another cluster: only that cluster knows whether there is one (contract §5). */
+function readElsewhere(id: string | undefined): PathAccount | undefined {
+  if (id === undefined) return undefined;
+  if (!/^[0-9a-f]{32}$/.test(id)) {
+    throw new AppError('not_found', `invalid account_id '${id}'`, { reason: 'bad identifier' });
+  }
+  return { id, tree: [] };
+}
+
 /** Kazoo lets a POST stand for another verb, for clients that can only GET and POST (§4.3). */
 function effectiveMethod(request: Request, response: Response): string {
   if (request.method !== 'POST') return request.method;
@@ -53,69 +60,26 @@ function chooseRoute(routes: PathRoutes, request: Request, response: Response): 
   throw new AppError('method_not_allowed', 'method not allowed');
 }
 
-/** How long, and how many at most, ended tokens count as none for the request limit. */
-const ENDED_MS = 60_000;
-const ENDED_MAX = 20_000;
-
-/** Tokens that are well signed and belong to nobody any more, as far as requests have shown. */
-type EndedTokens = LRUCache<string, true>;
-
-/**
- * Whose share of requests a request takes; undefined: its address's. Basic credentials always take
- * the address's: another share for good ones would tell guesses apart before they are counted.
- */
-function claimsToCount(response: Response, ended: EndedTokens): TokenClaims | undefined {
-  const { claims } = stateOf(response);
-  return claims === undefined || ended.has(claims.id) ? undefined : claims;
-}
-
-type Authenticate = (request: Request, response: Response) => Promise<Caller>;
-
-function createAuthenticate(
-  deps: CrossbarDeps,
-  guardLogin: GuardLogin,
-  ended: EndedTokens,
-): Authenticate {
-  return async (request, response) => {
-    const state = stateOf(response);
-    if (state.credentials?.kind === 'basic') {
-      const { accountId, credentials } = state.credentials;
-      state.claims = await guardLogin(request, async () => {
-        const claims = await deps.authenticator.readBasic(accountId, credentials);
-        if (claims === undefined) throw unauthenticated();
-        return claims;
-      });
-    }
-    if (state.claims === undefined) throw unauthenticated();
-    const named = request.headers['x-auth-account-id'];
-    if (named !== undefined && named !== state.claims.accountId) throw unauthenticated();
-    const caller = await deps.authenticator.findCaller(state.claims);
-    if (caller === undefined) {
-      ended.set(state.claims.id, true);
-      throw unauthenticated();
-    }
-    ended.delete(state.claims.id);
-    state.caller = caller;
-    return caller;
-  };
-}
-
 /**
  * Users of one account do not share keys: an answer shows the token it was asked with. Whoever has
  * no token yet is told apart by its address, as by the limits.
  */
 function keyedRequest(
   request: Request,
-  { requestId, deadlineAt = 0, caller }: Operation,
+  { requestId, deadlineAt = 0 }: Operation,
   asked: {
     key: string;
     route: Route;
     params: Readonly<Record<string, string>>;
     envelope: JsonObject | undefined;
+    caller: Caller | undefined;
   },
 ): KeyedRequest {
-  const { key, route, params, envelope } = asked;
-  const who = caller === undefined ? ['', addressKey(request)] : [caller.accountId, caller.userId];
+  const { key, route, params, envelope, caller } = asked;
+  const who =
+    caller === undefined
+      ? ['', addressKey(request)]
+      : [caller.accountId, caller.userId, ...(caller.cluster ? [caller.cluster.id] : [])];
   return {
     scope: [...who.map((part) => part ?? ''), route.method, route.path, JSON.stringify(params)],
     key,
@@ -132,17 +96,45 @@ function createHandle(
   authenticate: Authenticate,
   guardLogin: GuardLogin,
 ): (found: FoundPath, request: Request, response: Response) => Promise<void> {
-  return async ({ routes, params }, request, response) => {
+  /** The path's account comes first (§4.1), unless it is of the cluster that the caller names. */
+  async function findParties(
+    { params }: FoundPath,
+    route: Route,
+    request: Request,
+    response: Response,
+  ): Promise<{ caller: Caller | undefined; pathAccount: PathAccount | undefined }> {
+    const id = params['account_id'];
+    const mustBeNew = route.method !== 'GET' && !route.checksAccount;
+    if (route.allow.needsCluster !== true) {
+      const pathAccount = await findPathAccount(deps.accounts, id, mustBeNew);
+      const caller = route.allow.needsToken
+        ? await authenticate(request, response, route)
+        : undefined;
+      return { caller, pathAccount };
+    }
+    const caller = await authenticate(request, response, route);
+    const isElsewhere = caller.cluster?.isOwn === false;
+    return {
+      caller,
+      pathAccount: isElsewhere
+        ? readElsewhere(id)
+        : await findPathAccount(deps.accounts, id, mustBeNew),
+    };
+  }
+
+  return async (found, request, response) => {
+    const { routes, params } = found;
     const state = stateOf(response);
     const route = chooseRoute(routes, request, response);
     const { envelope } = state;
     // A body that is no envelope is refused before the caller is looked at (§4.1). Where a route
     // takes none, a body may still carry control values.
-    const data = dataOf(envelope, route.dataOptional || route.body === undefined);
+    const data = dataOf(envelope, {
+      isOptional: route.dataOptional || route.body === undefined,
+      keepsPrivate: route.keepsPrivate,
+    });
     const isWrite = route.method !== 'GET';
-    const mustBeNew = isWrite && !route.checksAccount;
-    const pathAccount = await findPathAccount(deps.accounts, params['account_id'], mustBeNew);
-    const caller = route.allow.needsToken ? await authenticate(request, response) : undefined;
+    const { caller, pathAccount } = await findParties(found, route, request, response);
     if (caller !== undefined && !route.allow.allows(caller, pathAccount)) {
       throw new AppError('forbidden', 'forbidden');
     }
@@ -167,7 +159,7 @@ function createHandle(
       });
     const key = idempotencyKeyOf(request, route);
     if (key !== undefined) {
-      const keyed = keyedRequest(request, operation, { key, route, params, envelope });
+      const keyed = keyedRequest(request, operation, { key, route, params, envelope, caller });
       const runKeyed = (current: Operation) => runOperation(current, run);
       const work = { route, request: keyed, operation, guardLogin, run: runKeyed };
       return answerOnce(deps, request, response, work);
@@ -191,7 +183,7 @@ function answerOptions(allowed: readonly string[], response: Response): void {
  */
 export function createCrossbar(deps: CrossbarDeps): RequestHandler {
   const guardLogin = createLoginGuard(deps.limits);
-  const ended: EndedTokens = new LRUCache({ max: ENDED_MAX, ttl: ENDED_MS });
+  const ended = createEndedTokens();
   const limitRequests = createRequestLimiter(deps.limits, (response) =>
     claimsToCount(response, ended),
   );

@@ -5,6 +5,7 @@ import type { Operation } from '../../core/operation.js';
 import {
   type AccountDirectory,
   type Authenticator,
+  type ClusterDirectory,
   type Credentials,
   controlValue,
 } from './caller.js';
@@ -30,6 +31,7 @@ export interface CrossbarDeps extends FailureDeps {
   readonly routes: readonly Route[];
   readonly authenticator: Authenticator;
   readonly accounts: AccountDirectory;
+  readonly clusters: ClusterDirectory;
   readonly idempotency: IdempotencyKeys;
   readonly limits: Limits;
   /** Base of links, without a slash at its end. */
@@ -85,8 +87,9 @@ function frameOf(
   newToken?: string,
 ): EnvelopeFrame {
   const state = stateOf(response);
-  // Only a token that we signed is shown back; anything else a client sent stays with the client.
-  const known = state.claims === undefined ? undefined : state.credentials;
+  // Only a token that is known is shown back; anything else a client sent stays with the client.
+  const isKnown = state.claims !== undefined || state.caller !== undefined;
+  const known = isKnown ? state.credentials : undefined;
   const authToken = newToken ?? (known?.kind === 'token' ? known.token : undefined);
   return {
     requestId: state.operation.requestId,

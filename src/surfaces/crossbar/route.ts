@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Caller } from '../../core/caller.js';
+import type { Caller, CallerCluster } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
 import type { JsonObject } from '../../core/json.js';
 import { validate } from '../../core/validation.js';
@@ -55,6 +55,8 @@ export interface Input<P, Q, B, E> {
   /** The members beside `data` that the route declares. */
   readonly envelope: E;
   readonly caller: Caller;
+  /** Where the route's access is a level in a cluster. */
+  readonly cluster: CallerCluster;
   readonly pathAccount: PathAccount | undefined;
   readonly authToken: string | undefined;
   readonly match: (revision: string) => void;
@@ -102,6 +104,8 @@ export interface RouteDeclaration<
   readonly status?: 200 | 201;
   /** `run` checks If-Match itself, with `match`; elsewhere an If-Match on a write is a 412. */
   readonly hasPreconditions?: boolean;
+  /** `data` keeps its private members, so that `run` can refuse them by name. */
+  readonly keepsPrivate?: boolean;
   /** `run` looks at the path's account itself, so a write need not read it before. */
   readonly checksAccount?: boolean;
   /** Failed calls count against the login limit. */
@@ -134,6 +138,7 @@ export interface Route {
   readonly status: 200 | 201;
   readonly hasPreconditions: boolean;
   readonly checksAccount: boolean;
+  readonly keepsPrivate: boolean;
   readonly isLogin: boolean;
   readonly media: readonly string[];
   readonly hasDryRun: boolean;
@@ -193,6 +198,7 @@ export function route<
     status: declaration.status ?? 200,
     hasPreconditions: declaration.hasPreconditions ?? false,
     checksAccount: declaration.checksAccount ?? false,
+    keepsPrivate: declaration.keepsPrivate ?? false,
     isLogin: declaration.isLogin ?? false,
     media: declaration.media ?? [],
     hasDryRun,
@@ -208,6 +214,8 @@ export function route<
         envelope: validate((envelope ?? nothing) as E, raw.envelope ?? {}),
         // A route that needs no token does not look at its caller.
         caller: raw.caller as Caller,
+        // Nor does one that asks for no level look at the cluster.
+        cluster: raw.caller?.cluster as CallerCluster,
         pathAccount: raw.pathAccount,
         authToken: raw.authToken,
         match: raw.match,

@@ -1,0 +1,5 @@
+// How many bytes did each number use?  Key: [account id or null, MDN]. Value: bytes.
+function map(doc) {
+  if (doc.pvt_type !== 'usage' || doc.pvt_deleted) return;
+  emit([doc.pvt_account_id || null, doc.mdn], doc.bytes);
+}
