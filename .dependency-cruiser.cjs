@@ -140,6 +140,31 @@ module.exports = {
       to: { path: '^src/surfaces/|\\.handlers\\.ts$' },
     },
     {
+      name: 'carriers-import-core-only',
+      comment:
+        'Services know carriers by the types of core; what a driver needs is passed to it in the ' +
+        'composition root.',
+      severity: 'error',
+      from: { path: '^src/carriers/' },
+      to: { path: '^src/', pathNot: '^src/(core|carriers)/' },
+    },
+    {
+      name: 'sandbox-carrier-stays-apart',
+      comment:
+        'The sandbox is a carrier like any other: the drivers know its HTTP API and no more, and ' +
+        'it knows nothing of them.',
+      severity: 'error',
+      from: { path: '^src/carriers/(?!sandbox/)' },
+      to: { path: '^src/carriers/sandbox/' },
+    },
+    {
+      name: 'sandbox-carrier-knows-no-drivers',
+      comment: 'What the sandbox shares with a driver would be tested against itself.',
+      severity: 'error',
+      from: { path: '^src/carriers/sandbox/' },
+      to: { path: '^src/', pathNot: '^src/(core|carriers/sandbox)/' },
+    },
+    {
       name: 'embedded-imports-core-only',
       comment: 'The embedded store is a CouchDB beside the service, reached by URL like any other.',
       severity: 'error',
@@ -195,9 +220,11 @@ module.exports = {
     },
     {
       name: 'express-in-surfaces-only',
-      comment: 'Handlers are functions of parsed input; only surfaces know requests and answers.',
+      comment:
+        'Handlers are functions of parsed input; only surfaces know requests and answers. The ' +
+        'sandbox carrier is a server of its own.',
       severity: 'error',
-      from: { path: '^src/', pathNot: `^src/surfaces/|${ROOTS}` },
+      from: { path: '^src/', pathNot: `^src/surfaces/|^src/carriers/sandbox/app|${ROOTS}` },
       to: { path: 'node_modules/(@types/)?express(-rate-limit)?/' },
     },
   ],
