@@ -93,6 +93,12 @@ function toKazooIssues(issue: ZodIssue, input: unknown): Issue[] {
               format: issue.format,
             }),
           ];
+    case 'invalid_key': {
+      // The fault is in the name of a member, so that is the value shown.
+      const name = issue.path.at(-1);
+      const faults = issue.issues.flatMap((each) => toKazooIssues({ ...each, path: [] }, name));
+      return faults.map((each) => ({ ...each, path: issue.path.map(String) }));
+    }
     case 'custom': {
       const rule = typeof issue.params?.['rule'] === 'string' ? issue.params['rule'] : 'invalid';
       return [issueAt(issue, rule, issue.message, { value })];

@@ -13,7 +13,9 @@ export interface RecordingProxy {
   close(): Promise<void>;
 }
 
-const SYSTEM = 'accounts|claims|dedicated_ips|ops-top|system_auth|system_config|token_auth';
+const SYSTEM =
+  'accounts|claims|dedicated_ips|kazoo_clusters-top|mvnos-top|ops-top|ports-top|routing-top|' +
+  'subscriptions-top|system_auth|system_config|token_auth|usage-top-[0-9]{6}';
 const ACCOUNT = 'account%2F[0-9a-f]{2}%2F[0-9a-f]{2}%2F[0-9a-f]{28}';
 const BULK = ['POST _bulk_docs', 'POST _all_docs', 'GET _all_docs'];
 

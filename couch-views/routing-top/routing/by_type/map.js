@@ -8,12 +8,12 @@ function map(doc) {
     emit([doc.pvt_type, doc.name], {
       carrier: doc.carrier,
       location: doc.location,
-      mobile_media_server: doc.mobile_media_server
+      mobile_media_server: doc.mobile_media_server,
     });
   } else if (doc.pvt_type === 'media_server') {
     emit([doc.pvt_type, doc.name], {
       location: doc.location,
-      carrier_sbc_priority: doc.carrier_sbc_priority
+      carrier_sbc_priority: doc.carrier_sbc_priority,
     });
   }
 }

@@ -5,6 +5,6 @@ function map(doc) {
   emit([doc.location.zone, doc._id], {
     name: doc.name,
     interfaces: doc.interfaces,
-    carrier_sbc_priority: doc.carrier_sbc_priority
+    carrier_sbc_priority: doc.carrier_sbc_priority,
   });
 }

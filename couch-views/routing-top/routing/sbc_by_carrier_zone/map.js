@@ -7,6 +7,6 @@ function map(doc) {
   emit([doc.carrier, doc.location.zone, doc._id], {
     name: doc.name,
     ips: doc.ips,
-    mobile_media_server: doc.mobile_media_server
+    mobile_media_server: doc.mobile_media_server,
   });
 }
