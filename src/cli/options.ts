@@ -11,6 +11,11 @@ const OPTIONS = {
   force: { type: 'boolean' },
   password: { type: 'string' },
   'password-stdin': { type: 'boolean' },
+  'key-file': { type: 'string' },
+  'key-stdin': { type: 'boolean' },
+  carrier: { type: 'string' },
+  cascade: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
 } as const satisfies ParseArgsConfig['options'];
 
 export type OptionName = keyof typeof OPTIONS;
@@ -26,6 +31,11 @@ export interface OptionValues {
   readonly force?: boolean;
   readonly password?: string;
   readonly 'password-stdin'?: boolean;
+  readonly 'key-file'?: string;
+  readonly 'key-stdin'?: boolean;
+  readonly carrier?: string;
+  readonly cascade?: boolean;
+  readonly 'dry-run'?: boolean;
 }
 
 /** Options that every command takes. */
@@ -48,6 +58,11 @@ export const OPTION_HELP: Readonly<Record<OptionName, readonly [string, string]>
   force: ['--force', 'overwrite what is there'],
   password: ['--password <text>', 'the new password; everybody on this machine can see it in ps'],
   'password-stdin': ['--password-stdin', 'ask for the new password, or read it from a pipe'],
+  'key-file': ['--key-file <path>', 'read the API key from a file'],
+  'key-stdin': ['--key-stdin', 'ask for the API key, or read it from a pipe'],
+  carrier: ['--carrier <name>', 'the carrier; default: the only one there is'],
+  cascade: ['--cascade', 'delete what belongs to it as well'],
+  'dry-run': ['--dry-run', 'check everything and write nothing'],
 };
 
 const MAX_TIMEOUT_S = 86_400;

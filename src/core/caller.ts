@@ -28,6 +28,8 @@ export interface CallerCluster {
 export interface Caller {
   readonly accountId: string;
   readonly userId?: string;
+  /** Of a caller with a token of another cluster: whose account it is, whatever its id is here. */
+  readonly homeClusterId?: string;
   /** Kazoo grants it to an account, not to a user (kazoo-crossbar §5.5). */
   readonly isSuperduper: boolean;
   readonly isAdmin: boolean;

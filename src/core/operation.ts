@@ -11,7 +11,12 @@ export interface Operation {
   /** When the answer must be out, in `Date.now()` milliseconds; absent for background work. */
   readonly deadlineAt?: number;
   /** Who asked; absent before sign-in and in maintenance. */
-  caller?: { readonly accountId: string; readonly userId?: string };
+  caller?: {
+    readonly accountId: string;
+    readonly userId?: string;
+    /** The cluster whose account it is, where that is not ours. */
+    readonly homeClusterId?: string;
+  };
   /**
    * `requestId` names an operation that may be run again (an Idempotency-Key): every run of it has
    * the same, and no other operation ever has.

@@ -19,6 +19,8 @@ export interface LookupOptions {
 export interface SecretBox {
   /** The key id that seals and digests now. */
   readonly primaryKid: string;
+  /** All key ids of the ring, that one first. */
+  readonly kids: readonly string[];
   /**
    * `v1.<kid>.<base64url of nonce, ciphertext, tag>`, different every time. The text opens only
    * for the same document id and field. `too_large` over 64 KiB, `invalid` for unpaired
@@ -91,6 +93,7 @@ export function createSecretBox(keyring: Keyring): SecretBox {
 
   return {
     primaryKid: keyring.primaryKid,
+    kids: keyring.kids,
     seal,
     open,
     kidOf: (sealed) => splitSealed(sealed)?.kid,

@@ -47,18 +47,17 @@ function patternIssue(issue: ZodIssue, pattern: string, value: unknown): Issue {
   return issueAt(issue, 'pattern', `Failed to match pattern '${target}'`, { target, value });
 }
 
+function missing(issue: ZodIssue): Issue {
+  const value = String(issue.path.at(-1) ?? '');
+  return issueAt(issue, 'required', 'Field is required but missing', { value });
+}
+
 /** Translates one fault zod found into Kazoo's rule, text and details (kazoo-crossbar §4.6). */
 function toKazooIssues(issue: ZodIssue, input: unknown): Issue[] {
   const value = valueAt(input, issue.path);
   switch (issue.code) {
     case 'invalid_type':
-      if (value === undefined) {
-        return [
-          issueAt(issue, 'required', 'Field is required but missing', {
-            value: String(issue.path.at(-1) ?? ''),
-          }),
-        ];
-      }
+      if (value === undefined) return [missing(issue)];
       return [
         issueAt(issue, 'type', `Value did not match type(s): ${typeName(issue.expected)}`, {
           target: typeName(issue.expected),
@@ -69,6 +68,7 @@ function toKazooIssues(issue: ZodIssue, input: unknown): Issue[] {
     case 'too_big':
       return [sizeIssue(issue, value)];
     case 'invalid_value':
+      if (value === undefined) return [missing(issue)];
       return [
         issueAt(issue, 'enum', 'Value not found in enumerated list of values', {
           target: issue.values,

@@ -58,5 +58,7 @@ function auditStamp(): Record<string, unknown> {
     pvt_is_authenticated: true,
     pvt_auth_account_id: caller.accountId,
     ...(caller.userId === undefined ? {} : { pvt_auth_user_id: caller.userId }),
+    // An account of another cluster may have the id of one of ours, and is somebody else.
+    ...(caller.homeClusterId === undefined ? {} : { pvt_auth_cluster_id: caller.homeClusterId }),
   };
 }

@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { AppError } from '../core/errors.js';
+import { placeName } from '../core/sealed-place.js';
 import type { SecretBox } from '../core/secret-box.js';
 
 /** An answer that is kept to be given again. */
@@ -25,7 +26,7 @@ const expand = promisify(gunzip);
 
 /** Each piece says which it is of how many, so that none can be left out or change its place. */
 function fieldOf(n: number, count: number): string {
-  return `pvt_answer ${n + 1}/${count}`;
+  return placeName(['pvt_answer', { n: n + 1, count }]);
 }
 
 /**

@@ -16,7 +16,8 @@ export type Levels = ReturnType<typeof createLevels>;
 
 /**
  * The level of a caller with a token of ours in the cluster that a request names (contract §4). A
- * super_master may name any known cluster and is `master` there.
+ * super_master may name any known cluster and is `master` there. To anybody else's token another
+ * cluster answers as to a wrong one, known here or not, so that nobody can try out ids of clusters.
  */
 export function createLevels(deps: LevelDeps) {
   return {
@@ -26,13 +27,14 @@ export function createLevels(deps: LevelDeps) {
         deps.findMasterClusterId(),
         deps.findMasterAccountId(),
       ]);
-      const isOwnMaster = caller.accountId === masterAccountId;
-      const isSuperMaster = isOwnMaster && ownId === masterClusterId;
+      const isMaster = caller.accountId === masterAccountId;
+      const isSuperMaster = isMaster && ownId === masterClusterId;
       const id = clusterId ?? ownId;
-      if (id === ownId) return { id, isOwn: true, isMaster: isOwnMaster, isSuperMaster };
-      // The same answer as to a wrong token: whoever may not know learns nothing of clusters.
-      if (!(await deps.isKnown(id))) throw new AppError('unauthenticated', 'invalid credentials');
-      return { id, isOwn: false, isMaster: isSuperMaster, isSuperMaster };
+      if (id === ownId) return { id, isOwn: true, isMaster, isSuperMaster };
+      if (isSuperMaster && (await deps.isKnown(id))) {
+        return { id, isOwn: false, isMaster, isSuperMaster };
+      }
+      throw new AppError('unauthenticated', 'invalid credentials');
     },
   };
 }

@@ -33,7 +33,9 @@ export type Authenticate = (request: Request, response: Response, route?: Route)
 /** The cluster that a request names (contract §4). */
 function namedCluster(request: Request): string | undefined {
   const named = request.headers['x-kazoo-cluster-id'] ?? request.query['kazoo_cluster_id'];
-  return typeof named === 'string' && named !== '' ? named : undefined;
+  if (named === undefined || named === '') return undefined;
+  // Two names are none that anybody has, and must not pass for no name.
+  return String(named);
 }
 
 /** Checks the credentials of a request; `unauthenticated` for any that are missing or wrong. */

@@ -60,6 +60,12 @@ function chooseRoute(routes: PathRoutes, request: Request, response: Response): 
   throw new AppError('method_not_allowed', 'method not allowed');
 }
 
+/** Accounts of two clusters may have the same id and the same keys. */
+function clusterScope({ cluster, homeClusterId }: Caller): readonly string[] {
+  if (cluster === undefined) return [];
+  return homeClusterId === undefined ? [cluster.id] : [cluster.id, 'foreign'];
+}
+
 /**
  * Users of one account do not share keys: an answer shows the token it was asked with. Whoever has
  * no token yet is told apart by its address, as by the limits.
@@ -79,14 +85,15 @@ function keyedRequest(
   const who =
     caller === undefined
       ? ['', addressKey(request)]
-      : [caller.accountId, caller.userId, ...(caller.cluster ? [caller.cluster.id] : [])];
+      : [caller.accountId, caller.userId, ...clusterScope(caller)];
   return {
     scope: [...who.map((part) => part ?? ''), route.method, route.path, JSON.stringify(params)],
     key,
     content: contentOf(request.query, envelope),
     requestId,
     limitMs: deadlineAt - Date.now(),
-    accountId: caller?.accountId,
+    // An account of another cluster is none of ours, whatever its id.
+    accountId: caller?.homeClusterId === undefined ? caller?.accountId : undefined,
   };
 }
 
@@ -138,7 +145,7 @@ function createHandle(
     if (caller !== undefined && !route.allow.allows(caller, pathAccount)) {
       throw new AppError('forbidden', 'forbidden');
     }
-    const mediaType = checkAccept(request, route.media);
+    const mediaType = route.onlyMedia ?? checkAccept(request, route.media);
     const match = ifMatch(request);
     // A write without preconditions of its own has no revision that If-Match could name.
     if (isWrite && !route.hasPreconditions) match('');

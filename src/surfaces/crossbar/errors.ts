@@ -94,8 +94,11 @@ const STORE_REASONS: readonly string[] = [
   'store_bad_answer',
 ];
 
+/** What else than the store may be away; clients are told that it is not the store. */
+const AWAY_REASONS: readonly string[] = ['carrier_unavailable', 'cluster_unreachable', 'starting'];
+
 function exposedReason(error: AppError): string | undefined {
   if (error.code === 'internal') return undefined;
-  if (error.code === 'unavailable') return error.reason === 'starting' ? 'starting' : undefined;
+  if (error.code === 'unavailable') return AWAY_REASONS.find((word) => word === error.reason);
   return STORE_REASONS.includes(error.reason ?? '') ? undefined : error.reason;
 }

@@ -78,7 +78,10 @@ const keyedResponses = {
 
 function responses(route: Route): Json {
   const envelope = successEnvelope(route.answer, { ...route.answerMembers });
-  const content = { 'application/json': { schema: toSchema(envelope, 'output') } };
+  const isJson = route.onlyMedia === undefined;
+  const content = isJson
+    ? { 'application/json': { schema: toSchema(envelope, 'output') } }
+    : { [route.onlyMedia]: { schema: { type: 'string' } } };
   const streams = route.media.map((type) => [type, { schema: { type: 'string' } }]);
   return {
     ...(route.hasDryRun && route.status !== 200
@@ -88,7 +91,7 @@ function responses(route: Route): Json {
       description: route.status === 201 ? 'Created' : 'Success',
       content: { ...content, ...Object.fromEntries(streams) },
     },
-    ...(route.method === 'GET'
+    ...(route.method === 'GET' && isJson
       ? { '304': { description: 'If-None-Match names the revision' } }
       : {}),
     ...(isKeyed(route) ? keyedResponses : {}),

@@ -112,6 +112,8 @@ export interface RouteDeclaration<
   readonly isLogin?: boolean;
   /** Media types beside JSON that it can answer with; `run` then gives a {@link StreamReply}. */
   readonly media?: readonly string[];
+  /** The one media type it answers with, whatever the client accepts; errors are JSON. */
+  readonly onlyMedia?: string;
   /** Takes `?dry_run=true`: its answer is a 200 with `dry_run: true` beside the data. */
   readonly hasDryRun?: boolean;
   run(
@@ -141,6 +143,7 @@ export interface Route {
   readonly keepsPrivate: boolean;
   readonly isLogin: boolean;
   readonly media: readonly string[];
+  readonly onlyMedia: string | undefined;
   readonly hasDryRun: boolean;
   handle(input: RawInput): Promise<Reply<unknown> | StreamReply>;
 }
@@ -201,6 +204,7 @@ export function route<
     keepsPrivate: declaration.keepsPrivate ?? false,
     isLogin: declaration.isLogin ?? false,
     media: declaration.media ?? [],
+    onlyMedia: declaration.onlyMedia,
     hasDryRun,
     async handle(raw) {
       const isDryRun =

@@ -7,6 +7,8 @@ export interface HealthDeps {
   readonly isDraining: () => boolean;
   /** What keeps the service from being ready, in words; throws when the store is away. */
   readonly listFaults: () => Promise<readonly string[]>;
+  /** What is wrong and keeps nobody from being served; it must answer at once. */
+  readonly listWarnings?: (() => readonly string[]) | undefined;
 }
 
 /** How long `/ready` waits for the store, milliseconds: a probe must get an answer. */
@@ -69,21 +71,32 @@ export function createHealth(deps: HealthDeps): Router {
   router.get('/ready', async (_request, response) => {
     const faults = await findFaults(deps, check);
     response.setHeader('cache-control', 'no-store');
-    if (faults.length === 0) response.json({ status: 'ready' });
-    else response.status(503).setHeader('retry-after', '2').json({ status: 'not ready', faults });
+    const warnings = deps.listWarnings?.() ?? [];
+    const more = warnings.length === 0 ? {} : { warnings };
+    if (faults.length === 0) {
+      response.json({ status: 'ready', ...more });
+      return;
+    }
+    response.status(503).setHeader('retry-after', '2');
+    response.json({ status: 'not ready', faults, ...more });
   });
   return router;
 }
 
 /** The health pages' part of the API document. */
 export function createHealthPaths(): Record<string, object> {
-  const answer = (description: string, members: Record<string, object>) => ({
+  const texts = { type: 'array', items: { type: 'string' } };
+  const answer = (
+    description: string,
+    members: Record<string, object>,
+    more: Record<string, object> = {},
+  ) => ({
     description,
     content: {
       'application/json': {
         schema: {
           type: 'object',
-          properties: members,
+          properties: { ...members, ...more },
           required: Object.keys(members),
           additionalProperties: false,
         },
@@ -106,11 +119,16 @@ export function createHealthPaths(): Record<string, object> {
         operationId: 'getReady',
         summary: 'Whether requests can be served now',
         responses: {
-          '200': answer('They can', { status: { const: 'ready' } }),
-          '503': answer('They cannot; `faults` says why', {
-            status: { const: 'not ready' },
-            faults: { type: 'array', items: { type: 'string' } },
-          }),
+          '200': answer(
+            'They can; `warnings` are for people: regular work that fails again and again',
+            { status: { const: 'ready' } },
+            { warnings: texts },
+          ),
+          '503': answer(
+            'They cannot; `faults` says why',
+            { status: { const: 'not ready' }, faults: texts },
+            { warnings: texts },
+          ),
         },
       },
     },
