@@ -7,6 +7,7 @@ import type { Plan } from './measure.js';
 import { measureReads } from './reads.js';
 import { describe, describeRun, type Figure, toMarkdown } from './report.js';
 import { createRig, type Rig } from './rig.js';
+import { measureUsage } from './usage.js';
 import { measureAssign, measureBlock } from './writes.js';
 
 const HELP = `Usage: npm run bench -- [options]
@@ -14,8 +15,10 @@ const HELP = `Usage: npm run bench -- [options]
 Measures the service against its own store and writes docs/benchmarks.md.
 The store is the CouchDB of COUCHDB_URL (http://user:password@host:port), else an embedded one.
 
-  --only <names>   comma list of: reads, assign, block, allocation, starts, memory
+  --only <names>   comma list of: reads, assign, block, allocation, usage,
+                   starts, memory
   --rounds <n>     rounds of each comparison (default 7)
+  --rows <n>       rows of a large month of usage (default 1000000)
   --soak <min>     minutes under load for the growth of memory (default 10)
   --no-write       print only
   --help           this text
@@ -25,6 +28,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     rounds: { type: 'string', default: '7' },
+    rows: { type: 'string', default: '1000000' },
     soak: { type: 'string', default: '10' },
     'no-write': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -49,6 +53,9 @@ async function* measureAll(rig: Rig): AsyncGenerator<Figure> {
   if (isWanted('assign')) yield* measureAssign(rig, service, plans);
   if (isWanted('block')) yield* measureBlock(rig, service, Math.min(rounds, 5));
   if (isWanted('allocation')) yield* measureAllocation(rig, service, plans);
+  if (isWanted('usage') && isRealCouch()) {
+    yield* measureUsage(rig, service, { rows: Number(values.rows), rounds: Math.min(rounds, 5) });
+  }
   if (isWanted('memory')) yield await measureGrowth(rig, Number(values.soak));
 }
 
