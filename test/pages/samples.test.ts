@@ -11,7 +11,7 @@ const IN_WORDS: readonly string[] = [
   '/support/usage/audit/{MONTH}',
 ];
 
-/** Where a page prints another answer than its own request can have (an empty list of addresses). */
+/** Where a page prints an answer that its own request cannot have: it sends an empty list. */
 const SLIPS: Readonly<Record<string, string>> = {
   'Create the Routing Cluster document for your own Cluster':
     'the answer.data.ips.outbound.east: nothing in it to compare',
