@@ -29,6 +29,8 @@ export interface Kill {
 export interface Databases {
   readonly dbPrefix: string;
   readonly keyring: string;
+  /** What else the services that are killed are started with. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The last thing a service asks for after its start, when another has this lease. */
@@ -39,7 +41,8 @@ async function openVictim(
   databases: Databases,
 ): Promise<{ proxy: WriteCountingProxy; service: ServiceProcess }> {
   const proxy = await startWriteCountingProxy(storeUrl());
-  const service = await startServiceProcess({ env: sharedStoreEnv(databases, proxy.url) });
+  const env = { ...sharedStoreEnv(databases, proxy.url), ...databases.env };
+  const service = await startServiceProcess({ env });
   await service.ready();
   await proxy.answered(LAST_OF_START);
   return { proxy, service };

@@ -8,6 +8,7 @@ import {
   listWrites,
   type Subject,
 } from './kill-at-write.js';
+import { auditLines } from './line-audit.js';
 import { auditStore } from './store-audit.js';
 
 /** A request on things of its own, and what to ask when it was killed. */
@@ -48,18 +49,34 @@ const NOTHING = {
   accounts: { copiesWritten: 0, copiesRemoved: 0, claimsMade: 0, claimsReleased: 0, failures: [] },
   users: { claimsMade: 0, claimsReleased: 0, failures: [] },
   ips: { copiesWritten: 0, copiesRemoved: 0, released: 0, unreadable: [] },
+  subscriptions: {
+    finished: 0,
+    claimsMade: 0,
+    claimsReleased: 0,
+    copiesWritten: 0,
+    copiesRemoved: 0,
+    failures: [],
+  },
 };
 
-/** Opens databases of its own, with the demo data. */
-export async function openKillingGround(): Promise<KillingGround> {
-  const service = await startTestService();
+/** Opens databases of its own, with the demo data; with a carrier's folder where there is one. */
+export async function openKillingGround(dataDir?: string): Promise<KillingGround> {
+  const support = dataDir === undefined ? {} : { support: { dataDir } };
+  const service = await startTestService(support);
   const { dbPrefix, keyring } = service;
+  // What is polled in the background would be counted among the writes of a request.
+  const quiet = { PORTS_POLL_INTERVAL_S: '0', USAGE_POLL_INTERVAL_S: '0' };
+  const env = dataDir === undefined ? quiet : { ...quiet, DATA_DIR: dataDir };
+  const databases = { dbPrefix, keyring, env };
   const later = await startTestService({
+    ...support,
     dbPrefix,
     keyring,
     isSecond: true,
     now: () => Date.now() + LATER_MS,
   });
+  // Linux tells which processes have ended, so the sweep of lines has no need to wait for a while.
+  const sweeper = process.platform === 'linux' ? service : later;
   const token = await service.tokenOf(1);
   const unlock = holdRefreshLease(service);
   let count = 0;
@@ -70,23 +87,24 @@ export async function openKillingGround(): Promise<KillingGround> {
       accounts: await refresh.accounts(),
       users: await refresh.users(),
       ips: await refresh.ips(),
+      subscriptions: await sweeper.services.refresh.subscriptions(),
     };
   }
 
   async function killEverywhere(make: () => Promise<Trial>, commit: RegExp): Promise<void> {
-    const [writes = []] = await listWrites(service, token, [await make()]);
+    const [writes = []] = await listWrites(databases, token, [await make()]);
     expect(writes.filter((label) => commit.test(label))).toHaveLength(1);
     const pairs: [Kill, Trial][] = [];
     for (const kill of killsOf(writes.length)) pairs.push([kill, await make()]);
     const landed = await forEachOf(pairs, AT_ONCE, ([kill, trial]) =>
-      killAt(service, token, trial, kill),
+      killAt(databases, token, trial, kill),
     );
     expect(landed).toEqual(
       pairs.map(([{ write, moment }]) => writes.slice(0, moment === 'before' ? write - 1 : write)),
     );
 
     await repair();
-    expect(await auditStore(dbPrefix)).toEqual([]);
+    expect([...(await auditStore(dbPrefix)), ...(await auditLines(dbPrefix))]).toEqual([]);
     expect(await repair()).toEqual(NOTHING);
     const outcomes = await Promise.all(pairs.map(([, trial]) => trial.isDone()));
     expect(outcomes).toEqual(landed.map((labels) => labels.some((label) => commit.test(label))));

@@ -1,8 +1,8 @@
 import { callCouch } from '../support/couch-call.js';
 
-type Doc = Readonly<Record<string, unknown>> & { readonly _id: string };
+export type Doc = Readonly<Record<string, unknown>> & { readonly _id: string };
 
-interface Stored {
+export interface Stored {
   /** Documents by database name without prefix; design documents are left out. */
   readonly databases: ReadonlyMap<string, ReadonlyMap<string, Doc>>;
   readonly pool: ReadonlyMap<string, Doc>;
@@ -37,7 +37,7 @@ export async function readAccount(dbPrefix: string, id: string): Promise<Readonl
   return (await readStored(dbPrefix)).databases.get(databaseOf(id)) ?? new Map();
 }
 
-async function readStored(dbPrefix: string): Promise<Stored> {
+export async function readStored(dbPrefix: string): Promise<Stored> {
   const databases = new Map<string, Map<string, Doc>>();
   const names: string[] = (await callCouch('GET', '/_all_dbs')).json;
   const own = names.filter((name) => name.startsWith(dbPrefix));

@@ -100,7 +100,8 @@ function labelOf({ method, url = '' }: IncomingMessage): string {
   const [database = '', ...rest] = path.slice(1).split('/').map(decodeURIComponent);
   const name = database.replace(/^.*account\/.*$/, 'account/…').replace(/^[a-z]\w*-\w+-/, '');
   const isDesign = rest[0] === '_design';
-  const kind = /^([a-z_]+):/.exec(rest[0] ?? '')?.[1];
+  const isDevice = /^(?:[0-9A-F]{8}|[0-9A-F]{14})$/.test(rest[0] ?? '');
+  const kind = isDevice ? 'device' : /^([a-z_]+):/.exec(rest[0] ?? '')?.[1];
   const what = isDesign || rest[0] === '_bulk_docs' ? rest[0] : (kind ?? (rest.length && 'doc'));
   return [method, name, what].filter(Boolean).join(' ');
 }

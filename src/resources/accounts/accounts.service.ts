@@ -12,7 +12,7 @@ import {
   trialFields,
   withPrivate,
 } from './accounts.doc.js';
-import type { AccountParticipant } from './accounts.participant.js';
+import { type AccountParticipant, refuseHolds } from './accounts.participant.js';
 import { accountBody, settable } from './accounts.schema.js';
 import type { AccountStore } from './accounts.store.js';
 
@@ -249,13 +249,7 @@ export function createAccountService(deps: AccountServiceDeps) {
       throw new AppError('method_not_allowed', 'the master account cannot be deleted');
     }
     await refuseDescendants(id);
-    const holds = await Promise.all(deps.participants.map((each) => each.listHolds(id)));
-    if (holds.flat().length > 0) {
-      throw new AppError('conflict', `account holds ${holds.flat().join(', ')}`, {
-        reason: 'account_in_use',
-        details: { holds: holds.flat() },
-      });
-    }
+    await refuseHolds(deps.participants, id);
   }
 
   /** Soft: the account's document says it is deleted, and what it held is given back. */
@@ -266,6 +260,7 @@ export function createAccountService(deps: AccountServiceDeps) {
     const saved = await store.save(withPrivate(before, { pvt_deleted: true }, now()));
     try {
       await refuseDescendants(id, store.recountDescendants);
+      await refuseHolds(deps.participants, id);
     } catch (error) {
       const restored = withPrivate({ ...before, stored: saved }, { pvt_deleted: undefined }, now());
       await copyOut(fromDoc(await store.save(restored)) ?? before);
