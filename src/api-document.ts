@@ -16,6 +16,14 @@ const TAGS = {
   Schemas: 'JSON schemas of request bodies',
   Search: 'Look-ups by the start of a name, a realm or an id',
   'Sign-in': 'Tokens, by API key or by user name and password',
+  'Support: MVNOs': 'Mobile operators, and how their carriers are reached',
+  'Support: clusters': 'The Kazoo clusters whose accounts this service serves',
+  'Support: ports': 'Numbers that come from other operators or go to them',
+  'Support: routing':
+    'Customer clusters, SBCs and media servers, and what call routing makes of them',
+  'Support: subscriptions and devices':
+    'Mobile lines and their devices: look-ups at the carrier, imports, patches, moves',
+  'Support: usage': 'What mobile numbers used: audits, unknown numbers',
   Users: 'People of an account',
 };
 

@@ -47,6 +47,7 @@ export async function loadDemo(couch: Couch, services: Services, log: Log): Prom
   if (counts.created + counts.updated === 0) return;
   await services.refresh.accounts();
   await services.refresh.users();
+  await services.refresh.ports();
   log.info('demo data loaded', { created: counts.created, updated: counts.updated });
 }
 

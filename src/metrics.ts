@@ -1,9 +1,11 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Log } from './log.js';
+import { createPollingMetrics } from './metrics-polling.js';
 import { createPoolMetrics, type ReadPool } from './metrics-pool.js';
 import { createRequestMetrics, type RequestMeter } from './metrics-requests.js';
 import type { DeclaredPath } from './metrics-routes.js';
 import { createStoreMetrics, type StoreMetrics } from './metrics-store.js';
+import type { PollingRun } from './polling.js';
 import type { MetricsPageDeps } from './surfaces/operations/metrics.js';
 
 /** Everything that is measured in one process; `docs/metrics.md` says what each means. */
@@ -13,6 +15,8 @@ export interface Metrics {
   readonly store: StoreMetrics;
   /** From now on the pool's sizes are read with this. */
   readonly watchPool: (read: ReadPool) => void;
+  /** Told of each run of regular work. */
+  readonly onPollingRun: (run: PollingRun) => void;
   /** For `/metrics`; rendering never waits long for the store. */
   readonly page: MetricsPageDeps;
 }
@@ -63,6 +67,7 @@ export function createMetrics(
     meterRequests,
     store,
     watchPool: pool.watch,
+    onPollingRun: createPollingMetrics(registry, options),
     page: { render, contentType, allow: options.allow, token: options.token },
   };
 }

@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApp, createStartingApp } from './app.js';
 import { refreshAfterStart, sweepHourly } from './background.js';
+import { startConfiguredSandbox } from './carrier-services.js';
 import { type Config, ConfigError, loadConfig, urlOf } from './config.js';
 import { hasCode } from './core/errors.js';
 import type { Keyring } from './core/secret-box.js';
@@ -22,6 +23,7 @@ import { createLogStream } from './log-stream.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { createConfiguredServices, type Services } from './services.js';
 import { type OpenStore, openStore, readKeyring, waitForStore } from './store.js';
+import { createSupportPolling } from './support-polling.js';
 import { VERSION } from './version.js';
 
 /** Longer than the idle time of usual proxies, so that it is they who close connections. */
@@ -117,13 +119,19 @@ function buildApp(
   services: Services,
   config: Config,
   log: Log,
-  run: { lifetime: Lifetime; publicUrl: string; metrics: Metrics | undefined },
+  run: {
+    lifetime: Lifetime;
+    publicUrl: string;
+    metrics: Metrics | undefined;
+    listWarnings: () => readonly string[];
+  },
 ): App {
   return createApp({
     services,
     health: {
       isDraining: () => run.lifetime.signal.aborted,
       listFaults: () => systemReady(store.couch),
+      listWarnings: run.listWarnings,
     },
     log,
     metrics: run.metrics,
@@ -140,9 +148,14 @@ function buildApp(
   });
 }
 
-async function describeStart(url: string, embeddedUrl: string | undefined): Promise<string> {
-  if (embeddedUrl === undefined) return describeDemo(url, undefined);
-  return describeDemo(url, { url: embeddedUrl, hasFauxton: await isFauxtonInstalled() });
+async function describeStart(
+  url: string,
+  embeddedUrl: string | undefined,
+  carrierUrl: string | undefined,
+): Promise<string> {
+  if (embeddedUrl === undefined) return describeDemo(url, undefined, carrierUrl);
+  const embedded = { url: embeddedUrl, hasFauxton: await isFauxtonInstalled() };
+  return describeDemo(url, embedded, carrierUrl);
 }
 
 /** Serves from an open store until the lifetime ends, then drains. */
@@ -156,6 +169,7 @@ async function serve(
     url: string;
     keyring: Keyring;
     metrics: Metrics | undefined;
+    carrier: ReturnType<typeof startConfiguredSandbox>;
     setApp: (app: App) => void;
   },
 ): Promise<void> {
@@ -166,11 +180,22 @@ async function serve(
     await prepareWhenUp(store.couch, services, config, log, lifetime.signal);
     metrics?.watchPool(services.ipPool.count);
     const publicUrl = config.publicUrl ?? url;
-    run.setApp(buildApp(store, services, config, log, { lifetime, publicUrl, metrics }));
+    const onRun = metrics?.onPollingRun;
+    const polling = createSupportPolling(config, { couch, services, log, onRun });
+    const { listWarnings } = polling;
+    const shown = { lifetime, publicUrl, metrics, listWarnings };
+    run.setApp(buildApp(store, services, config, log, shown));
     log.info('ready', { url, version: VERSION });
-    if (config.demoData) process.stdout.write(await describeStart(url, store.embeddedUrl));
+    if (config.demoData) {
+      // The service is ready without its carrier; the newcomer is told of both.
+      const carrierUrl = (await run.carrier)?.url;
+      process.stdout.write(await describeStart(url, store.embeddedUrl, carrierUrl));
+    }
     sweepHourly(services, log, lifetime.signal);
-    const background = maintain(store.couch, services, log, lifetime.signal);
+    const background = Promise.all([
+      maintain(store.couch, services, log, lifetime.signal),
+      polling.run(lifetime.signal),
+    ]);
     await lifetime.ended;
     const reason = lifetime.exitCode() === 0 ? 'told to end' : 'the store is gone';
     log.info('draining', { reason });
@@ -205,23 +230,25 @@ async function run(config: Config, log: Log): Promise<number> {
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.requestTimeout = RECEIVE_MS;
   let store: OpenStore | undefined;
+  let carrier: ReturnType<typeof startConfiguredSandbox> | undefined;
   try {
     const url = urlOf(config.host, await listen(server, config));
     const keyring = await readKeyring(config);
+    carrier = startConfiguredSandbox(config, log);
     store = await openStore(config, log, {
       share: false,
       signal: lifetime.signal,
       onStoreExit: () => lifetime.end(EXIT_FAILED),
       ...(metrics === undefined ? {} : { watch: metrics.store }),
     });
-    await serve(store, config, log, { lifetime, server, url, keyring, metrics, setApp });
+    await serve(store, config, log, { lifetime, server, url, keyring, metrics, carrier, setApp });
   } catch (error) {
     // Told to end while starting: what was being waited for is no failure.
     if (!lifetime.signal.aborted) throw error;
   } finally {
     server.closeAllConnections();
     server.close();
-    await store?.close();
+    await Promise.all([store?.close(), (await carrier)?.stop()]);
   }
   return lifetime.exitCode();
 }

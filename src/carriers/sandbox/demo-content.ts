@@ -105,7 +105,7 @@ const STRANGERS = ['+14155550190', '+14155550191', '+13125550192'];
 /** A port in that goes its way, and one out that has just begun. */
 function messagesAt(now: number): readonly MessageInput[] {
   const at = (hoursAgo: number) => toGregorian(now - hoursAgo * HOUR_MS);
-  const portIn = { direction: 'in', port_id: 'demo-port-in', mdn: '+14157487153' } as const;
+  const portIn = { direction: 'in', port_id: 'demo-port-in', mdn: '+14155550160' } as const;
   return [
     { id: 'demo-message-1', ...portIn, code: 'pending', timestamp: at(50) },
     { id: 'demo-message-2', ...portIn, code: 'scheduled', timestamp: at(26) },
