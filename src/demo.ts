@@ -47,6 +47,7 @@ export async function loadDemo(couch: Couch, services: Services, log: Log): Prom
   if (counts.created + counts.updated === 0) return;
   await services.refresh.accounts();
   await services.refresh.users();
+  await services.refresh.subscriptions();
   await services.refresh.ports();
   log.info('demo data loaded', { created: counts.created, updated: counts.updated });
 }
@@ -102,5 +103,9 @@ Then try:
   curl -H "X-Auth-Token: $TOKEN" ${apiUrl}/v2/accounts/c0ffee00000000000000000000000003/ips
   curl -H "X-Auth-Token: $TOKEN" -X POST -d '{"data":{"ips":["1.2.3.4","5.6.7.8"]}}' \\
     ${apiUrl}/v2/accounts/c0ffee00000000000000000000000003/ips
+  curl -H "X-Auth-Token: $TOKEN" -X POST -d '{"data":{"mdn":"+15550001111"}}' \\
+    ${apiUrl}/v2/support/subscriptions/lookup
+  curl -H "X-Auth-Token: $TOKEN" ${apiUrl}/v2/support/usage/audit
+  curl -H "X-Auth-Token: $TOKEN" "${apiUrl}/v2/support/routing/resolve?source_ip=198.51.100.11"
 `;
 }

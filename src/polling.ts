@@ -60,6 +60,10 @@ const LEASE_TTL_MS = 30_000;
 const RUN_MAX_MS = 600_000;
 /** Processes that start together shall not ask together: so far off is each from its time. */
 const JITTER = 0.1;
+/** Whoever has just started a process wants to see what it brings: its first run, about then. */
+const FIRST_AFTER_MS = 5000;
+/** A start has more processes at once than any later time has. */
+const FIRST_JITTER = 0.5;
 /** A run is the business of whoever comes first; it is not due again before this part is over. */
 const DUE_SHARE = 0.8;
 /** A job that fails is tried less and less often, down to one time in so many. */
@@ -92,6 +96,10 @@ export function createPolling(deps: PollingDeps, jobs: readonly PollingJob[]): P
       pvt_failing_since_ms: standing.failingSinceMs,
       pvt_error: standing.error,
     });
+  }
+
+  function about(value: number, share: number): number {
+    return value * (1 + share * (2 * deps.random() - 1));
   }
 
   function isDue(job: PollingJob, { endedAtMs, failures }: Standing): boolean {
@@ -163,10 +171,20 @@ export function createPolling(deps: PollingDeps, jobs: readonly PollingJob[]): P
     deps.onRun?.({ job: job.name, outcome, durationMs, failures: standingOf(job).failures });
   }
 
+  function untilFirstMs(job: PollingJob): number {
+    return Math.min(pauseMs(job.intervalS, 0), FIRST_AFTER_MS) * about(1, FIRST_JITTER);
+  }
+
+  function untilNextMs(job: PollingJob): number {
+    const { endedAtMs, failures } = standingOf(job);
+    const wholeMs = pauseMs(job.intervalS, failures) * about(1, JITTER);
+    // What another process did a while ago is due again sooner than a whole pause from now.
+    const leftMs = endedAtMs + wholeMs - deps.now();
+    return leftMs > 0 && leftMs < wholeMs ? leftMs : wholeMs;
+  }
+
   async function keepRunning(job: PollingJob, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const offMs = 1 + JITTER * (2 * deps.random() - 1);
-      const waitMs = pauseMs(job.intervalS, standingOf(job).failures) * offMs;
+    for (let waitMs = untilFirstMs(job); !signal.aborted; waitMs = untilNextMs(job)) {
       const waited = await sleep(waitMs, true, { signal, ref: false }).catch(() => false);
       if (!waited) return;
       const deadlineAt = Date.now() + RUN_MAX_MS;

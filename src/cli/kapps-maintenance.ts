@@ -1,6 +1,16 @@
 import { AppError, hasCode } from '../core/errors.js';
-import { accountDatabase, accountIdOf, systemDatabases } from '../couch/databases.js';
-import { installAccountDatabase, installSystemDatabase } from '../couch/install.js';
+import {
+  accountDatabase,
+  accountIdOf,
+  systemDatabases,
+  USAGE_PREFIX,
+  usageMonthOf,
+} from '../couch/databases.js';
+import {
+  installAccountDatabase,
+  installSystemDatabase,
+  installUsageDatabase,
+} from '../couch/install.js';
 import type { DatabaseName } from '../couch/types.js';
 import { parseAccountId } from './account-id.js';
 import type { Call, Command, Module, Outcome } from './command.js';
@@ -11,20 +21,34 @@ import { describeError } from './terminal.js';
 /** What has to be repaired after the databases are right; by database, for one of them alone. */
 const REPAIRS = {
   accounts: ['accounts', 'users'],
-  claims: ['accounts', 'users'],
+  claims: ['accounts', 'users', 'subscriptions', 'ports'],
   dedicated_ips: ['ips'],
+  'ports-top': ['ports'],
+  'subscriptions-top': ['subscriptions'],
   token_auth: ['tokens'],
 } as const satisfies Record<string, readonly (keyof Session['services']['refresh'])[]>;
 
-const ALL_REPAIRS = ['conflicts', 'accounts', 'users', 'ips', 'tokens'] as const;
+const ALL_REPAIRS = [
+  'conflicts',
+  'accounts',
+  'users',
+  'ips',
+  'subscriptions',
+  'ports',
+  'tokens',
+] as const;
 
 type Repair = (typeof ALL_REPAIRS)[number];
 
 async function listDatabases({ couch }: Session): Promise<readonly DatabaseName[]> {
-  const found = await couch.listDatabases('account/');
-  // Monthly databases have no views of ours and nothing that could be refreshed.
+  const [found, usage] = await Promise.all([
+    couch.listDatabases('account/'),
+    couch.listDatabases(USAGE_PREFIX),
+  ]);
+  // The monthly databases of accounts have no views of ours and nothing that could be refreshed.
   const accounts = found.filter((name) => accountIdOf(name) !== undefined);
-  return [...systemDatabases.map(({ name }) => name), ...accounts];
+  const months = usage.filter((name) => usageMonthOf(name) !== undefined);
+  return [...systemDatabases.map(({ name }) => name), ...months, ...accounts];
 }
 
 /** Creates the database when it is one of the system's, and brings its design documents along. */
@@ -34,6 +58,11 @@ async function refreshDatabase(session: Session, name: DatabaseName, call: Call)
   const system = systemDatabases.find((database) => database.name === name);
   if (system !== undefined) {
     await installSystemDatabase(couch, system, { onProgress });
+    return;
+  }
+  const month = usageMonthOf(name);
+  if (month !== undefined) {
+    await installUsageDatabase(couch, month, { onProgress });
     return;
   }
   const accountId = accountIdOf(name);

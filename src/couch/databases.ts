@@ -15,8 +15,8 @@ const ACCOUNT_DATABASE = /^account\/([0-9a-f]{2})\/([0-9a-f]{2})\/([0-9a-f]{28})
 export const databases = {
   accounts: databaseName('accounts'),
   claims: databaseName('claims'),
-  clusters: databaseName('kazoo_clusters-top'),
   dedicatedIps: databaseName('dedicated_ips'),
+  clusters: databaseName('kazoo_clusters-top'),
   mvnos: databaseName('mvnos-top'),
   ops: databaseName('ops-top'),
   ports: databaseName('ports-top'),
@@ -43,8 +43,8 @@ export const USAGE_VIEWS = 'usage';
 export const systemDatabases: readonly SystemDatabase[] = [
   { name: databases.accounts, views: 'accounts' },
   { name: databases.claims, views: undefined },
-  { name: databases.clusters, views: 'kazoo_clusters-top' },
   { name: databases.dedicatedIps, views: 'dedicated_ips' },
+  { name: databases.clusters, views: 'kazoo_clusters-top' },
   { name: databases.mvnos, views: 'mvnos-top' },
   { name: databases.ops, views: 'ops-top' },
   { name: databases.ports, views: 'ports-top' },

@@ -30,6 +30,7 @@ interface Parts {
   readonly own: JsonObject;
   /** What is for the document of its subscription; undefined: nothing. */
   readonly line: JsonObject | undefined;
+  readonly issues: readonly Issue[];
 }
 
 /** PATCH of a device (A2 12): any public field; through `subscription` its line's as well. */
@@ -67,6 +68,19 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
     return withManualUpdate(validate(deviceFields, merged), base.now()) as DeviceFields;
   }
 
+  /** Both documents after the patch; what is wrong with any part of it is said all at once. */
+  function judge({ data, recursive }: PatchInput, found: JoinedDevice, line = found.subscription) {
+    const { own, line: part, issues: given } = split(data, found);
+    const issues = [...given];
+    const fields = judged(issues, () => patched(found.device, own, recursive));
+    const change =
+      line === undefined || part === undefined
+        ? undefined
+        : judged(issues, () => patchedLine(line, part, recursive, base.now()), ['subscription']);
+    if (fields === undefined || issues.length > 0) throw new InvalidError(issues);
+    return { fields, change };
+  }
+
   async function settle(joined: JoinedDevice): Promise<void> {
     const holder = joined.subscription ?? joined.device.ownHolder;
     await settleCopies(base, [holder?.accountId], [joined.device.id]);
@@ -77,8 +91,7 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
     for (let tries = 1; ; tries += 1) {
       const found = await get(input, () => findById(id));
       match(found.device.revision);
-      const { own } = split(input.data, found);
-      const fields = patched(found.device, own, input.recursive);
+      const { fields } = judge(input, found);
       try {
         const device = await store.saveDevice(devices.changed(found.device, fields));
         const joined = { ...found, device };
@@ -101,18 +114,12 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
     const line = await changeLine(load, async (current) => {
       const found = await get(input, () => findById(id));
       match(found.device.revision);
-      const { own, line: data = {} } = split(input.data, found);
-      const { recursive } = input;
-      const issues: Issue[] = [];
-      const fields = judged(issues, () => patched(found.device, own, recursive));
-      const judgeLine = () => patchedLine(current, data, recursive, base.now());
-      const change = judged(issues, judgeLine, ['subscription']);
-      if (fields === undefined || change === undefined) throw new InvalidError(issues);
+      const { fields, change } = judge(input, found, current);
       written = found;
       const patchId = newId();
       const doc = devices.changed(found.device, fields);
       return {
-        change: { ...change, patchId },
+        change: { ...(change ?? unchanged(current)), patchId },
         patch: { id: patchId, device: doc },
         finish: async () => {
           written = await patchOwn(input, id, noMatch);
@@ -126,8 +133,6 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
   }
 
   return async (input: PatchInput, match: Match = noMatch): Promise<JoinedDevice> => {
-    const issues = forbiddenIssues(input.data);
-    if (issues.length > 0) throw new InvalidError(issues);
     const found = await get(input, () => findNamed(input.id));
     const { subscription } = found;
     const { line } = split(input.data, found);
@@ -138,10 +143,10 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
   };
 }
 
-/** Takes a patch apart; what is wrong with its parts is said all at once. */
+/** Takes a patch apart, and says what is wrong with it before anything is merged. */
 function split(data: Readonly<Record<string, unknown>>, found: JoinedDevice): Parts {
   const { subscription: given, data: policy, ...rest } = data as JsonObject;
-  const issues: Issue[] = [];
+  const issues = forbiddenIssues(rest);
   const own: JsonObject = { ...rest };
   if (isJsonObject(policy)) {
     const folded = foldCaps(policy, found.device.fields.data);
@@ -151,8 +156,7 @@ function split(data: Readonly<Record<string, unknown>>, found: JoinedDevice): Pa
     }
   } else if (policy !== undefined) own['data'] = policy;
   const line = splitLine(given, found.subscription, issues);
-  if (issues.length > 0) throw new InvalidError(issues);
-  return { own, line };
+  return { own, line, issues };
 }
 
 /** The part for the subscription; what an answer showed there and was sent back says nothing. */
