@@ -47,12 +47,12 @@ it('the CSV is sorted by account and number, with the numbers of nobody at the e
   expect(headers.get('content-disposition')).toBe('attachment; filename="usage_audit_202611.csv"');
   expect(text.split('\r\n')).toEqual([
     'account_id,mdn,usage',
-    `${RESELLER},+14155550102,4`,
-    `${CUSTOMER},+14155550101,22`,
-    `${CUSTOMER},+14155550103,1`,
-    `${CUSTOMER},+447700900123,3`,
-    'unknown_account,+14155550190,9007199254740991',
-    'unknown_account,+14155550191,0',
+    `${RESELLER},'+14155550102,4`,
+    `${CUSTOMER},'+14155550101,22`,
+    `${CUSTOMER},'+14155550103,1`,
+    `${CUSTOMER},'+447700900123,3`,
+    "unknown_account,'+14155550190,9007199254740991",
+    "unknown_account,'+14155550191,0",
     '',
   ]);
 });
@@ -115,7 +115,7 @@ it('a CSV of several reads equals the audit, also when lines came later', async 
   const sums = rows.map(({ mdn, bytes }, n) => {
     const isHeld = n % 5 < 2;
     const account = isHeld ? accountOf(n) : 'unknown_account';
-    return `${account},${mdn},${bytes + (isHeld && n % 2 === 0 ? 1 : 0)}`;
+    return `${account},'${mdn},${bytes + (isHeld && n % 2 === 0 ? 1 : 0)}`;
   });
   const { text } = await getCsv('202605');
   const [heading, ...found] = text.trimEnd().split('\r\n');
@@ -123,7 +123,7 @@ it('a CSV of several reads equals the audit, also when lines came later', async 
   expect(found).toEqual(sums.toSorted());
   const audit = await service.call('GET', '/v2/support/usage/audit/202605', { token });
   const told = Object.entries<Record<string, number>>(audit.body.data.accounts).flatMap(
-    ([account, each]) => Object.entries(each).map(([mdn, sum]) => `${account},${mdn},${sum}`),
+    ([account, each]) => Object.entries(each).map(([mdn, sum]) => `${account},'${mdn},${sum}`),
   );
   expect(told).toEqual(found);
 }, 60_000);
@@ -138,10 +138,10 @@ it('a cell that a stranger wrote starts no formula', async () => {
   await db.put({ _id: 'other:4', ...stranger, pvt_account_id: 'd', mdn: 5, bytes: '6' });
   const { text } = await getCsv('202606');
   expect(text.trimEnd().split('\r\n').toSorted()).toEqual([
-    '"b,""c""",+15,1',
+    `"b,""c""",'+15,1`,
     "'-a,'+1+cmd|x,1",
     "'@SUM(A1),'=1+1,1",
     'account_id,mdn,usage',
-    'unknown_account,+14155550100,1',
+    "unknown_account,'+14155550100,1",
   ]);
 });
