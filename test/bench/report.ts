@@ -8,20 +8,28 @@ export interface Figure {
   readonly value: number;
   /** Absent: a ratio. */
   readonly unit?: 'MB' | 's';
-  readonly target: { readonly atLeast: number } | { readonly atMost: number };
+  /** Absent: for information, nothing is promised. */
+  readonly target?: { readonly atLeast: number } | { readonly atMost: number };
   /** The figures behind it, with their units. */
   readonly detail: string;
 }
 
-/** Whether the figure reaches its target. */
+/** Whether the figure reaches its target; any value does where there is none. */
 export function isReached({ value, target }: Figure): boolean {
+  if (target === undefined) return true;
   return 'atLeast' in target ? value >= target.atLeast : value <= target.atMost;
 }
 
 function targetText({ target, unit }: Figure): string {
+  if (target === undefined) return 'none';
   return 'atLeast' in target
     ? `≥ ${target.atLeast} ${unit ?? ''}`
     : `≤ ${target.atMost} ${unit ?? ''}`;
+}
+
+function reachedText(figure: Figure): string {
+  if (figure.target === undefined) return '';
+  return isReached(figure) ? 'yes' : '**no**';
 }
 
 function row(figure: Figure): readonly string[] {
@@ -30,7 +38,7 @@ function row(figure: Figure): readonly string[] {
     figure.callers === undefined ? '' : String(figure.callers),
     `${figure.value.toFixed(2)} ${figure.unit ?? ''}`.trim(),
     targetText(figure).trim(),
-    isReached(figure) ? 'yes' : '**no**',
+    reachedText(figure),
     figure.detail,
   ];
 }
@@ -41,7 +49,8 @@ const HEAD = ['measure', 'callers', 'measured', 'target', 'reached', 'behind it'
 export function describe(figure: Figure): string {
   const [measure, callers, measured, target, reached, detail] = row(figure);
   const at = callers === '' ? '' : ` at ${callers}`;
-  return `${measure}${at}: ${measured} (${target}: ${reached?.replaceAll('*', '')})  ${detail}`;
+  const outcome = reached === '' ? 'no target' : `${target}: ${reached?.replaceAll('*', '')}`;
+  return `${measure}${at}: ${measured} (${outcome})  ${detail}`;
 }
 
 function commit(): string {

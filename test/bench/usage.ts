@@ -5,7 +5,7 @@ import { createCouch } from '../../src/couch/client.js';
 import { installUsageDatabase } from '../../src/couch/install.js';
 import { storeUrl } from '../support/store.js';
 import type { BenchClient } from './client.js';
-import { compare } from './measure.js';
+import { compare, median } from './measure.js';
 import { type Doc, putDocs } from './pool.js';
 import type { Figure } from './report.js';
 import type { BenchService, Rig } from './rig.js';
@@ -23,6 +23,8 @@ const SAMPLE_MS = 50;
 /** An index of a million documents takes minutes to build. */
 const BUILD_MS = 1_800_000;
 const AUDIT_ROUND_MS = 5_000;
+/** Audits after a write in each round. */
+const WRITES = 10;
 /** Gregorian seconds; any moment will do. */
 const CREATED = 63_900_000_000;
 
@@ -73,6 +75,46 @@ async function fillMonth(
   }
 }
 
+/** Milliseconds of one audit of the month of few rows and of that with many. */
+interface Pair {
+  readonly few: number;
+  readonly many: number;
+}
+
+function figureOf(what: string, rows: number, { few, many }: Pair): Omit<Figure, 'target'> {
+  return {
+    measure: `${what} of ${rows} rows / of ${SMALL_ROWS}, ${NUMBERS} numbers each`,
+    callers: 1,
+    value: many / few,
+    detail: `${many.toFixed(1)} ms / ${few.toFixed(1)} ms`,
+  };
+}
+
+async function timeOf(run: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await run();
+  return performance.now() - startedAt;
+}
+
+/** The median of audits each of which comes right after a session more. */
+async function measureAfterWrites(
+  rig: Rig,
+  audit: (month: string) => Promise<unknown>,
+  rounds: number,
+): Promise<Pair> {
+  const store = rig.store(1);
+  const times = { few: [] as number[], many: [] as number[] };
+  for (let n = 0; n < rounds * WRITES; n += 1) {
+    for (const [name, month] of [['few', FEW] as const, ['many', MANY] as const]) {
+      const doc = { ...usageDoc(n, NUMBERS), _id: `sprint:late-${n}` };
+      await putDocs(store, rig.path(`usage-top-${month}`), [doc]);
+      times[name].push(await timeOf(() => audit(month)));
+    }
+  }
+  await store.close();
+  return { few: median(times.few), many: median(times.many) };
+}
+
 async function* measureAudit(
   rig: Rig,
   service: BenchService,
@@ -85,6 +127,9 @@ async function* measureAudit(
   await store.close();
   const api = service.client(1);
   const audit = (month: string) => api.ask('GET', `/v2/support/usage/audit/${month}`);
+  // The process has answered others, but has no sums of these months yet.
+  await audit(WIDE);
+  const first = { few: await timeOf(() => audit(FEW)), many: await timeOf(() => audit(MANY)) };
   const [few, many] = await compare(
     [
       { name: 'few', run: () => audit(FEW) },
@@ -92,15 +137,13 @@ async function* measureAudit(
     ],
     { callers: 1, rounds, roundMs: AUDIT_ROUND_MS, maxOperations: 20 },
   );
+  const written = await measureAfterWrites(rig, audit, rounds);
   await api.close();
   if (few === undefined || many === undefined) return;
-  yield {
-    measure: `audit of ${rows} rows / of ${SMALL_ROWS}, ${NUMBERS} numbers each`,
-    callers: 1,
-    value: many.medianMs / few.medianMs,
-    target: { atMost: 2 },
-    detail: `${many.medianMs.toFixed(1)} ms / ${few.medianMs.toFixed(1)} ms`,
-  };
+  const again = { few: few.medianMs, many: many.medianMs };
+  yield { ...figureOf('audit', rows, again), target: { atMost: 2 } };
+  yield { ...figureOf('audit right after a write', rows, written), target: { atMost: 2 } };
+  yield figureOf('first audit of a process', rows, first);
 }
 
 async function residentMb(pid: number): Promise<number> {

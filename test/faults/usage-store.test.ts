@@ -45,10 +45,21 @@ it('an audit asks for the sums of a month once until the month is written to', a
   store.behave();
   expect(await audit('202001')).toEqual({ status: 200, total: 3 });
   expect(viewReads()).toBe(0);
-  await ingest(service, fileOf('202001', 4));
-  expect(await audit('202001')).toEqual({ status: 200, total: 4 });
-  expect(viewReads()).toBe(1);
 });
+
+it.each(['reset', 'garbled'] as const)(
+  'an audit after a write fails with the store (%s), and is right afterwards',
+  async (kind) => {
+    const month = { reset: '202003', garbled: '202004' }[kind];
+    await ingest(service, fileOf(month, 3));
+    expect(await audit(month)).toEqual({ status: 200, total: 3 });
+    await ingest(service, fileOf(month, 4));
+    store.fail(Array(3).fill({ kind }), 'POST');
+    expect((await audit(month)).status).toBe(kind === 'reset' ? 503 : 502);
+    store.behave();
+    expect(await audit(month)).toEqual({ status: 200, total: 4 });
+  },
+);
 
 it.each(['lost', 'garbled', 'reset', 'twice'] as const)(
   'an import whose store answers badly (%s) has the right totals, at the latest when repeated',

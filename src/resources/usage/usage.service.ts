@@ -69,7 +69,7 @@ type Tally = Map<string | null, Map<string, number>>;
 /** What support staff ask about usage (top-support.md A2, 5 to 9). */
 export function createUsageService(deps: UsageServiceDeps): UsageService {
   const { store, findAccounts, now } = deps;
-  const kept = createKeptSums(store);
+  const kept = createKeptSums(store, checkCount);
 
   async function isEmpty(month: string): Promise<boolean> {
     const page = await store.listSums(month, { group: 'all', start: undefined, limit: 1 });
@@ -82,10 +82,10 @@ export function createUsageService(deps: UsageServiceDeps): UsageService {
     const emptyMonths: string[] = [];
     let size = 0;
     for (const month of months) {
-      const sums = (await kept.read(month, group, checkCount)) ?? [];
-      for (const sum of sums) if (add(tally, sum)) size += 1;
+      const sums = await kept.read(month, group);
+      for (const sum of sums ?? []) if (add(tally, sum)) size += 1;
       checkCount(size);
-      const hasNone = sums.length === 0;
+      const hasNone = sums === undefined || sums.size === 0;
       if (hasNone && (group === 'all' || (await isEmpty(month)))) emptyMonths.push(month);
     }
     return { tally, emptyMonths };

@@ -2,7 +2,15 @@ import { AppError } from '../../core/errors.js';
 import { USAGE_PREFIX, usageDatabase, usageMonthOf } from '../../couch/databases.js';
 import { installUsageDatabase } from '../../couch/install.js';
 import { isMissingDatabase } from '../../couch/store-errors.js';
-import type { Couch, ViewKey, ViewName, ViewRow, WriteResult } from '../../couch/types.js';
+import type {
+  Change,
+  Couch,
+  ViewKey,
+  ViewName,
+  ViewQuery,
+  ViewRow,
+  WriteResult,
+} from '../../couch/types.js';
 import { fromDoc, type NewUsage, type StoredUsage, toDoc } from './usage.doc.js';
 import { checkExact } from './usage.sums.js';
 
@@ -25,6 +33,15 @@ export interface SumPage {
   readonly next: SumKey | undefined;
 }
 
+/** The sums that changed documents belong to now; which they belonged to before, none knows. */
+export interface ChangedSums {
+  readonly keys: readonly SumKey[];
+  /** How many documents changed. */
+  readonly count: number;
+  /** The sequence to go on from. */
+  readonly next: string;
+}
+
 export interface UsageStore {
   /** Those of the sessions that are stored. */
   findMany(month: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredUsage>>;
@@ -35,10 +52,17 @@ export interface UsageStore {
     month: string,
     query: { group: SumGroup; start: SumKey | undefined; limit: number },
   ): Promise<SumPage | undefined>;
+  /** The sums of these accounts and numbers, of those that have one. */
+  findSums(month: string, keys: readonly SumKey[]): Promise<readonly UsageSum[]>;
   /** Changes with every write to a month; undefined when it has no database. */
   findSequence(month: string): Promise<string | undefined>;
-  /** All bytes of a month; undefined when there is no row. */
-  sumMonth(month: string): Promise<number | undefined>;
+  /** What was written to a month after a sequence; undefined when that does not tell its sums. */
+  listChanged(
+    month: string,
+    query: { since: string; limit: number },
+  ): Promise<ChangedSums | undefined>;
+  /** All bytes of a month, by default of all numbers; undefined when there is no row. */
+  sumMonth(month: string, group?: SumGroup): Promise<number | undefined>;
   /** The months that have a database, in order. */
   listMonths(): Promise<readonly string[]>;
 }
@@ -108,13 +132,30 @@ export function createUsageStore(deps: { couch: Couch; now: () => number }): Usa
         next: extra === undefined ? undefined : [extra.accountId, extra.mdn],
       };
     },
+    async findSums(month, keys) {
+      if (keys.length === 0) return [];
+      const rows = await readReduced(couch, month, { keys, group: true, limit: keys.length });
+      return (rows ?? []).map((row) => readSum(row, month));
+    },
     async findSequence(month) {
       const db = couch.database(usageDatabase(month));
       const feed = await orNone(() => db.changes({ since: 'now', limit: 1 }));
       return feed?.lastSeq;
     },
-    async sumMonth(month) {
-      const rows = await readReduced(couch, month, { group: false, limit: 1 });
+    async listChanged(month, { since, limit }) {
+      const db = couch.database(usageDatabase(month));
+      const feed = await orNone(() => db.changes({ since, limit, includeDocs: true }));
+      if (feed === undefined) return undefined;
+      const keys: SumKey[] = [];
+      for (const change of feed.changes) {
+        const found = keysOf(change);
+        if (found === undefined) return undefined;
+        keys.push(...found);
+      }
+      return { keys, count: feed.changes.length, next: feed.lastSeq };
+    },
+    async sumMonth(month, group = 'all') {
+      const rows = await readReduced(couch, month, { ...RANGES[group], group: false, limit: 1 });
       const row = rows?.[0];
       const isEmpty = row === undefined || row.value === null;
       return isEmpty ? undefined : readBytes(row.value, month, 'all numbers');
@@ -130,7 +171,7 @@ export function createUsageStore(deps: { couch: Couch; now: () => number }): Usa
 async function readReduced(
   couch: Couch,
   month: string,
-  query: { startKey?: ViewKey; endKey?: ViewKey; group: boolean; limit: number },
+  query: Pick<ViewQuery, 'startKey' | 'endKey' | 'keys' | 'limit'> & { group: boolean },
 ): Promise<readonly ViewRow[] | undefined> {
   const db = couch.database(usageDatabase(month));
   return orNone(() => db.view(BY_ACCOUNT_MDN, { ...query, reduce: true }));
@@ -144,6 +185,21 @@ async function orNone<T>(read: () => Promise<T>): Promise<T | undefined> {
     if (isMissingDatabase(error)) return undefined;
     throw error;
   }
+}
+
+/**
+ * The sum that a changed document belongs to, by the rule of the view; none where it has no number.
+ * Undefined for a deleted document, for one that is none of usage's, and for what no carrier
+ * reports, because sums of whole bytes from zero on are needed to tell a wrong one by the total.
+ */
+function keysOf({ id, deleted, doc }: Change): readonly SumKey[] | undefined {
+  if (deleted || doc === undefined || id.startsWith('_')) return undefined;
+  const { mdn, bytes, pvt_account_id: account } = doc;
+  const isWhole = Number.isSafeInteger(bytes) && Number(bytes) >= 0;
+  if (typeof bytes === 'number' && !isWhole) return undefined;
+  if (typeof mdn !== 'string') return [];
+  const accountId = account || null;
+  return accountId === null || typeof accountId === 'string' ? [[accountId, mdn]] : undefined;
 }
 
 function readSum({ key, value }: ViewRow, month: string): UsageSum {
