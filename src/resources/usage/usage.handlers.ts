@@ -50,7 +50,7 @@ function auditRoutes(usage: UsageService): Route[] {
       description:
         'Columns `account_id,mdn,usage`, a row for each account and number, sorted; numbers that ' +
         `no line has stand at the end, with \`${UNKNOWN_ACCOUNT}\`. Errors are JSON. ` +
-        'Cells that could start a formula, as numbers do with their plus, begin with an apostrophe.',
+        'Cells that could start a formula begin with an apostrophe, as numbers do for their plus.',
       allow: superMaster,
       params: monthParams,
       onlyMedia: 'text/csv',
