@@ -33,7 +33,9 @@ export function createConfiguredCarriers(deps: CarrierServicesDeps) {
       const mvnos = await deps.listMvnos();
       const found = await Promise.all(
         mvnos.map(async (mvno) => {
-          const [clusterId] = await deps.listClusters(mvno.id);
+          const clusters = await deps.listClusters(mvno.id);
+          // Of several the one that the MVNO names, or a new one could take its polls over.
+          const clusterId = clusters.find((id) => id === mvno.clusterId) ?? clusters[0];
           // Without a cluster nobody's lines are at the carrier, so nothing is asked there.
           return clusterId === undefined ? [] : [toCarrierMvno(mvno, clusterId)];
         }),

@@ -12,6 +12,7 @@ const DEPTH_MAX = 16;
 const VALUES_MAX = 200_000;
 const READ_TRIES = 3;
 const PAUSE_MS = 100;
+const RETRY_AFTER_MAX_S = 86_400;
 
 /** Nobody listens, or nobody is there at all. */
 const UNREACHABLE = new Set([
@@ -204,12 +205,13 @@ function requestIdHeader(): Record<string, string> {
   return /^[\x21-\x7e]{1,128}$/.test(id) ? { 'x-request-id': id } : {};
 }
 
-/** Seconds, from either form of the header (RFC 9110 §10.2.3). */
+/** Seconds, from either form of the header (RFC 9110 §10.2.3), a day at most. */
 function readRetryAfter(header: string | string[] | undefined): number | undefined {
   if (typeof header !== 'string') return undefined;
-  if (/^\d{1,9}$/.test(header)) return Number(header);
-  const at = Date.parse(header);
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - Date.now()) / 1000));
+  const isCount = /^\d{1,9}$/.test(header);
+  const seconds = isCount ? Number(header) : Math.ceil((Date.parse(header) - Date.now()) / 1000);
+  // It goes on to our own clients, whom no carrier may send away for years.
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(0, seconds), RETRY_AFTER_MAX_S);
 }
 
 async function readJson(response: Dispatcher.ResponseData, carrier: string): Promise<unknown> {

@@ -6,7 +6,7 @@ import { parseDeviceId } from '../core/device-id.js';
 import { parseMdn } from '../core/mdn.js';
 import { parseSim } from '../core/sim.js';
 import type { CarrierAddress, CarrierDriver, CarrierSettings, DriverDeps } from './driver.js';
-import { away, badAnswer, noSuchFile, notConfigured } from './errors.js';
+import { away, badAnswer, noSuchFile, notConfigured, timedOut } from './errors.js';
 import { createHttpClient, type HttpAnswer, type HttpClient } from './http-client.js';
 import {
   readEquipment,
@@ -19,6 +19,10 @@ import {
 
 /** The longest usage file, unpacked: some ten million records. */
 const FILE_BYTES_MAX = 1024 * 1024 * 1024;
+/** A carrier that sends less than this in a millisecond, bytes, is as good as silent … */
+const BYTES_PER_MS_MIN = 10;
+/** … once that has cost as much time as so many calls may take. */
+const SLOW_CALLS_MAX = 12;
 /** Ids in one acknowledgement. */
 const ACK_MAX = 500;
 
@@ -71,7 +75,7 @@ function createDriverAt(
         return read(answer);
       } catch (error) {
         if (!(error instanceof ZodError)) throw error;
-        const where = error.issues.slice(0, 3).map(({ path }) => path.join('.'));
+        const where = error.issues.slice(0, 3).map(({ path }) => path.map(shownName).join('.'));
         throw badAnswer(carrier, `not as agreed at ${where.join(', ')}`);
       }
     };
@@ -118,16 +122,19 @@ function createDriverAt(
       const parameter = afterParameter(after).replace('&', '?');
       return must(`/v1/usage-files${parameter}`, readFiles);
     },
-    openUsageFile: (name) => readUsageFile(client, carrier, name),
+    openUsageFile: (name) => readUsageFile(client, carrier, { name, timeoutMs }),
     health: () => must('/v1/health', readHealth),
   };
 }
 
-/** Reads on while the caller takes; when it stops taking, the transfer ends. */
+/**
+ * Reads on while the caller takes; when it stops taking, the transfer ends. What a carrier drips
+ * for ever ends too, or it would keep the other carriers from being polled.
+ */
 async function* readUsageFile(
   client: HttpClient,
   carrier: string,
-  name: string,
+  { name, timeoutMs }: { readonly name: string; readonly timeoutMs: number },
 ): AsyncGenerator<Buffer> {
   if (!USAGE_FILE_NAME.test(name)) throw badAnswer(carrier, 'a usage file with such a name');
   const path = `/v1/usage-files/${encodeURIComponent(name)}`;
@@ -139,11 +146,16 @@ async function* readUsageFile(
     throw badAnswer(carrier, 'a usage file that is neither CSV nor gzip');
   }
   let size = 0;
+  let waitedMs = 0;
+  let since = Date.now();
   try {
     for await (const chunk of bytes) {
       size += chunk.length;
+      waitedMs += Date.now() - since;
       if (size > FILE_BYTES_MAX) throw badAnswer(carrier, 'a usage file that is too large');
+      if (waitedMs > SLOW_CALLS_MAX * timeoutMs + size / BYTES_PER_MS_MIN) throw timedOut(carrier);
       yield chunk;
+      since = Date.now();
     }
   } catch (error) {
     throw client.translate(error);
@@ -161,6 +173,12 @@ function unpack({ contentType, contentEncoding, body }: HttpAnswer) {
     return unpacked;
   }
   return isCsv && contentEncoding === '' ? (body as AsyncIterable<Buffer>) : undefined;
+}
+
+/** Some names are the carrier's own choice: of any length, and of nobody's business. */
+function shownName(name: PropertyKey): string {
+  const text = String(name);
+  return /^[a-z0-9_]{1,20}$/.test(text) ? text : '…';
 }
 
 function afterParameter(after: string | undefined): string {

@@ -7,6 +7,8 @@ import { formatTable } from './table.js';
 
 const HEADINGS = ['MVNO', 'Name', 'Cluster', 'Carriers'];
 const CARRIER_HEADINGS = ['Carrier', 'Driver', 'Address', 'Time limit', 'Key', 'Is'];
+/** What every driver takes. */
+const MIN_TIMEOUT_MS = 100;
 const MAX_TIMEOUT_MS = 120_000;
 
 async function service(call: Call) {
@@ -55,8 +57,9 @@ async function create(call: Call): Promise<Outcome> {
 function timeoutOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const timeoutMs = Number(text);
-  if (!/^\d{1,6}$/.test(text) || timeoutMs < 1 || timeoutMs > MAX_TIMEOUT_MS) {
-    throw new AppError('invalid', `timeout_ms: a whole number from 1 to ${MAX_TIMEOUT_MS}`);
+  if (!/^\d{1,6}$/.test(text) || timeoutMs < MIN_TIMEOUT_MS || timeoutMs > MAX_TIMEOUT_MS) {
+    const range = `${MIN_TIMEOUT_MS} to ${MAX_TIMEOUT_MS}`;
+    throw new AppError('invalid', `timeout_ms: a whole number from ${range}`);
   }
   return timeoutMs;
 }

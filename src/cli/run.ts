@@ -1,5 +1,5 @@
 import { ConfigError } from '../config.js';
-import { AppError, InvalidError } from '../core/errors.js';
+import { AppError, InvalidError, type Issue } from '../core/errors.js';
 import { newId, type Operation, runOperation } from '../core/operation.js';
 import { VERSION } from '../version.js';
 import { type Command, fits, type Module, type Outcome, usageOf } from './command.js';
@@ -176,12 +176,19 @@ function sayError(error: unknown, terminal: Terminal): ExitCode {
     return EXIT.store;
   }
   if (error instanceof InvalidError) {
-    for (const issue of error.issues) terminal.say(`${issue.path.join('.')}: ${issue.message}`);
+    for (const issue of error.issues) terminal.say(describeIssue(issue));
     return exitOf(error);
   }
   terminal.say(describeError(error));
   if (!(error instanceof AppError) && error instanceof Error) terminal.mention(error.stack ?? '');
   return exitOf(error);
+}
+
+/** Kazoo's words for a choice leave out what there is to choose from. */
+function describeIssue({ path, rule, message, details }: Issue): string {
+  const choices: unknown = details?.['target'];
+  const isChoice = rule === 'enum' && Array.isArray(choices);
+  return `${path.join('.')}: ${isChoice ? `one of ${choices.join(', ')}` : message}`;
 }
 
 /** A store that cannot be closed was opened for this command alone, which is over. */

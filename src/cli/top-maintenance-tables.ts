@@ -16,6 +16,11 @@ function timeOf(gregorianS: number | null | undefined): string | undefined {
   return Math.abs(unixMs) > 8.64e15 ? String(gregorianS) : new Date(unixMs).toISOString();
 }
 
+/** A cap of 0 is none, and would read as if the device were blocked. */
+function capOf(policy: { readonly cap?: number } | undefined): number | undefined {
+  return policy?.cap === 0 ? undefined : policy?.cap;
+}
+
 function printFields(terminal: Terminal, title: string, rows: readonly Row[]): void {
   for (const line of formatTable([title, ''], rows)) terminal.print(line);
 }
@@ -72,8 +77,8 @@ export function printDevice(terminal: Terminal, { device, subscription }: Joined
     ['Manufacturer', model?.['manufacturer']],
     ['SIP realm', realm],
     ['SIP username', username],
-    ['Blocked after', data?.blocking?.cap],
-    ['Slowed down after', data?.throttling?.cap],
+    ['Blocked after', capOf(data?.blocking)],
+    ['Slowed down after', capOf(data?.throttling)],
     ['Slowed down to', data?.throttling?.rate],
     ...(subscription === undefined ? [['Detached in', device.ownHolder?.accountId] as const] : []),
   ]);

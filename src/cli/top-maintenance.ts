@@ -143,8 +143,9 @@ async function move(call: Call): Promise<Outcome> {
   const target = { targetAccountId, targetClusterId };
   const input = { accountId, clusterId, subscriptionId, ...target };
   const moved = await rulesOf(call, lines).moveSubscription(input);
-  sayDone(call, `moved ${moved.id} from ${accountId} to ${moved.accountId}`);
   const { accountId: account_id, clusterId: cluster_id } = moved;
+  const where = cluster_id === clusterId ? '' : ` of cluster ${cluster_id}`;
+  sayDone(call, `moved ${moved.id} from ${accountId} to ${account_id}${where}`);
   return { data: { ...presentSubscription(moved), account_id, cluster_id } };
 }
 

@@ -79,6 +79,12 @@ export function runWithin<T>(limitMs: number, run: () => T): T {
   return storage.run({ ...operation, deadlineAt: Date.now() + limitMs }, run);
 }
 
+/** As {@link runWithin}, but an earlier deadline stays. */
+export function runNoLonger<T>(limitMs: number, run: () => T): T {
+  const leftMs = (storage.getStore()?.deadlineAt ?? Number.POSITIVE_INFINITY) - Date.now();
+  return runWithin(Math.min(limitMs, leftMs), run);
+}
+
 /** As {@link runWithin}, with `moreMs` on top of what is left; without a deadline it has none. */
 export function runLonger<T>(moreMs: number, run: () => T): T {
   const operation = storage.getStore();

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { AppError } from '../core/errors.js';
+import { isPrivateField } from '../core/private-fields.js';
 import type { SecretBox } from '../core/secret-box.js';
 import { databases, systemDatabases, USAGE_PREFIX } from './databases.js';
 import { type KeyedValue, listKeyedValues, replaceValues } from './keyed-values.js';
@@ -182,7 +183,9 @@ function count(
   values: readonly KeyedValue[],
   sealedKid: string | undefined,
 ): void {
-  for (const { kind, kid, field } of values) {
+  for (const { kind, kid, field, steps } of values) {
+    // We seal and digest in private fields alone; what clients write into others may look like it.
+    if (kind !== 'sealed' && !isPrivateField(String(steps[0]))) continue;
     if (kind === 'strange') {
       survey.strange += 1;
       if (survey.strangeAt.length < NAMED_MAX) survey.strangeAt.push(`${name} ${field}`);

@@ -122,6 +122,18 @@ describe('what another cluster says', () => {
   });
 });
 
+it('a token with more key ids than a token has is not good, and is shown to nobody', async () => {
+  const tokenOf = (count: number) =>
+    Array.from({ length: count }, (_, n) =>
+      Buffer.from(JSON.stringify({ kid: n.toString(16).padStart(32, '0') })).toString('base64url'),
+    ).join('.');
+  for (const count of [2, 60]) kazoo.addToken(tokenOf(count), FOREIGN_MASTER);
+  expect(isIn(await ask(tokenOf(2)))).toBe(true);
+  kazoo.forget();
+  expect((await ask(tokenOf(60))).status).toBe(401);
+  expect(kazoo.journal).toEqual([]);
+});
+
 describe('a cluster that gives no clear answer lets nobody in', () => {
   const reply = (status: number, body: string, headers: Record<string, string> = {}) => {
     kazoo.behave((_asked, response) => {

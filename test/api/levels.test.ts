@@ -193,6 +193,17 @@ describe('levels', () => {
   });
 });
 
+describe('a cluster header without a value', () => {
+  it('does not hide the cluster that the query names', async () => {
+    const headers = { 'x-kazoo-cluster-id': '' };
+    const named = (id: string) => `${PATHS.master}?kazoo_cluster_id=${id}`;
+    const token = tokens['foreign master'] ?? '';
+    expect(outcome(await service.call('GET', named(OTHER), { token, headers }))).toBe('in');
+    const own = { token: tokens['master'] ?? '', headers };
+    expect(outcome(await service.call('GET', named(UNKNOWN), own))).toBe(WRONG);
+  });
+});
+
 describe('a token of ours', () => {
   it('is never sent anywhere, whatever is wrong with it and wherever it stands', async () => {
     const ours = ['expired', 'master', 'reseller', 'customer', 'forged', 'mangled', 'longer'];

@@ -67,6 +67,17 @@ describe('MVNOs', () => {
     expect((await service.call('GET', '/v2/support/mvnos/nobody', { token })).status).toBe(404);
   });
 
+  it('keep their carriers with the cluster they name when another one joins them', async () => {
+    const early = '0'.repeat(32);
+    const data = { mvno_id: '2600hz', api_url: 'https://k.example.com', api_key: KEY };
+    const path = `/v2/support/clusters/${early}`;
+    expect((await service.call('PUT', path, { token, body: { data } })).status).toBe(201);
+    const carriers = await service.services.support.carriers.list();
+    const places = carriers.map(({ mvnoId, clusterId }) => [mvnoId, clusterId]);
+    expect(places).toContainEqual(['2600hz', OWN]);
+    expect(places.flat()).not.toContain(early);
+  });
+
   it('are for the master account only', async () => {
     const reseller = await service.tokenOf(2);
     for (const path of ['/v2/support/mvnos', '/v2/support/clusters']) {

@@ -103,7 +103,7 @@ describe('a carrier SBC', () => {
     [directions, {}, { [directions]: 'type' }],
     [directions, many(17, () => entry({})[0]), { [directions]: 'maxItems' }],
     [directions, ['x'], { [`${directions}.0`]: 'type' }],
-    [directions, [{ headers: {} }], { [`${directions}.0.direction`]: 'enum' }],
+    [directions, [{ headers: {} }], { [`${directions}.0.direction`]: 'required' }],
     [directions, entry({ direction: 'sideways' }), { [`${directions}.0.direction`]: 'enum' }],
     [directions, entry({ headers: null }), { [headers]: 'type' }],
     [directions, entry({ headers: { a: 1 } }), { [`${headers}.a`]: 'type' }],

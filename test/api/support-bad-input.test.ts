@@ -251,6 +251,18 @@ describe('moves and deletions', () => {
     await expectRefused(rig, ['DELETE', path], { cascade: ['enum'] });
   });
 
+  it('names the faults of body, envelope and query at once', async () => {
+    const body = { data: { mdn: '12', device_data: { name: 7 } }, carrier: 7 };
+    await expectRefused(rig, ['PUT', `${imports}?dry_run=1`, body], {
+      dry_run: ['enum'],
+      mdn: ['wrong_format'],
+      'device_data.name': type,
+      carrier: type,
+    });
+    const path = `/accounts/${CUSTOMER}/subscriptions/${line.id}?cascade=1&dry_run=1`;
+    await expectRefused(rig, ['DELETE', path], { cascade: ['enum'], dry_run: ['enum'] });
+  });
+
   it('refuses ?cascade twice, and a dry run that is neither', async () => {
     const path = `/accounts/${CUSTOMER}/subscriptions/${line.id}`;
     const twice = `${path}?cascade=true&cascade=false`;

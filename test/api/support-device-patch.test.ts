@@ -110,6 +110,50 @@ describe('PATCH …/devices/{id}', () => {
     expect(await rig.findStored(esn)).not.toHaveProperty('subscription');
   });
 
+  it('names private fields and bad values at once, and writes nothing', async () => {
+    const { esn, id } = await importDevice();
+    const before = await rig.revisions();
+    const data = {
+      _id: 'x',
+      pvt_type: 'y',
+      name: 5,
+      data: { throttling: { rate: '1k' }, blocking: { cap: 1 }, caps: { blocking: { cap: 2 } } },
+      subscription: { id: 'z', pvt_x: 1, mdn: '12', features: 7 },
+    };
+    const refused = await patch(esn, data, { recursive: true });
+    expect([refused.status, Object.keys(refused.body.data).sort()]).toEqual([
+      400,
+      [
+        '_id',
+        'data.caps.blocking',
+        'data.throttling.rate',
+        'name',
+        'pvt_type',
+        'subscription.features',
+        'subscription.id',
+        'subscription.mdn',
+        'subscription.pvt_x',
+      ],
+    ]);
+    const lineData = { pvt_account_id: 'x', id: 'y', mdn: '12', carrier_name: 7 };
+    const line = await rig.ask('PATCH', linePath(id), { data: lineData });
+    expect([line.status, Object.keys(line.body.data).sort()]).toEqual([
+      400,
+      ['carrier_name', 'id', 'mdn', 'pvt_account_id'],
+    ]);
+    expect(await rig.revisions()).toEqual(before);
+  });
+
+  it('of a detached device names its own faults beside that of its subscription', async () => {
+    const { esn, id } = await importDevice();
+    await rig.ask('DELETE', linePath(id));
+    const refused = await patch(esn, { name: 5, pvt_x: 1, subscription: { plan: 'P' } });
+    expect([refused.status, Object.keys(refused.body.data).sort()]).toEqual([
+      400,
+      ['name', 'pvt_x', 'subscription'],
+    ]);
+  });
+
   it('patches a detached device, which has no carrier', async () => {
     const { esn, id } = await importDevice();
     await rig.ask('DELETE', linePath(id));

@@ -130,6 +130,24 @@ test('Retry-After may be a date', async () => {
   expect(requests).toHaveLength(1);
 });
 
+test.each(['999999999', 'Fri, 01 Jan 9999 00:00:00 GMT'])(
+  'Retry-After %s sends nobody away for longer than a day',
+  async (text) => {
+    answering(503, { ...JSON_TYPE, 'retry-after': text }, '{}');
+    expect((await errorOf(carrier.lookup({ mdn: MDN }))).retryAfterS).toBe(86_400);
+  },
+);
+
+test('names that are the carrier’s own choice do not get into a message', async () => {
+  const data = { ['K'.repeat(10_000)]: 1, 'imsi 310150123456789': 2 };
+  answering(200, JSON_TYPE, lineWith({ carrier_data: data }));
+  const error = await errorOf(carrier.lookup({ mdn: MDN }));
+  expect(error.message).toBe(
+    'the carrier sprint gave a bad answer: not as agreed at ' +
+      'line.carrier_data.…, line.carrier_data.…',
+  );
+});
+
 test('an answer that drips for ever ends by the time limit', async () => {
   const drips: NodeJS.Timeout[] = [];
   answer = (_request, response) => {
@@ -192,6 +210,16 @@ describe('a usage file', () => {
     const error = await errorOf(readWhole(carrier.openUsageFile('a.csv')));
     expect([error.code, error.reason]).toEqual(['bad_gateway', 'carrier_bad_answer']);
   });
+
+  test('that drips for ever ends, though no piece is late', async () => {
+    answer = (_request, response) => {
+      response.writeHead(200, CSV);
+      const drip = setInterval(() => response.write('x'), 200);
+      response.once('close', () => clearInterval(drip));
+    };
+    const error = await errorOf(readWhole(carrier.openUsageFile('a.csv')));
+    expect([error.code, error.reason]).toEqual(['gateway_timeout', 'carrier_timeout']);
+  }, 30_000);
 
   test('that stops in the middle ends by the time limit for each piece', async () => {
     answer = (_request, response) => {

@@ -117,6 +117,16 @@ describe('the API', () => {
     ]);
   });
 
+  test('keeps little of what strangers ask, however long it is', async () => {
+    await sandbox.clearJournal();
+    const many = Array.from({ length: 100 }, (_, n) => `p${n}=${'x'.repeat(20)}`).join('&');
+    const headers = { 'x-api-key': 'wrong' };
+    await ask(`/v1/${'a'.repeat(5000)}?mdn=${'1'.repeat(5000)}&${many}`, { headers });
+    const [entry] = await sandbox.journal();
+    expect(entry?.status).toBe(401);
+    expect(JSON.stringify(entry).length).toBeLessThan(1500);
+  });
+
   test('has usage of this month and the last, packed CSV, also of unknown numbers', async () => {
     const now = new Date();
     const months = [now.getUTCMonth() - 1, now.getUTCMonth()].map((month) =>

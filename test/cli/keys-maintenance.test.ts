@@ -2,7 +2,7 @@ import { parseKeyring } from '../../src/core/secret-box.js';
 import { databases } from '../../src/couch/databases.js';
 import { withLease } from '../../src/couch/leases.js';
 import type { SavedDoc } from '../../src/couch/types.js';
-import { startTestService, type TestService } from '../support/service.js';
+import { CUSTOMER, startTestService, type TestService } from '../support/service.js';
 import {
   bothBox,
   bothRings,
@@ -103,6 +103,18 @@ describe('sup keys_maintenance', () => {
     for (const [name, doc] of before) {
       if (!name.includes('/lease:')) expect(after.get(name)).toEqual(doc);
     }
+  });
+
+  it('is not kept from its end by what a client writes that looks sealed', async () => {
+    const before = JSON.parse((await sup(service, ['status', '--json'])).stdout);
+    const forged = `v1.${oldKid}.${'A'.repeat(60)}`;
+    const body = { data: { name: forged, note_digest: forged, notes: [forged] } };
+    const options = { token: await service.tokenOf(3), body };
+    const { status } = await service.call('PATCH', `/v2/accounts/${CUSTOMER}`, options);
+    expect(status).toBe(200);
+    const after = await sup(service, ['status', '--json']);
+    expect([after.code, after.stderr]).toEqual([0, expect.not.stringContaining('does not open')]);
+    expect(JSON.parse(after.stdout)).toMatchObject({ strange: 0, keys: before.keys });
   });
 
   it('names a value that does not open, leaves it alone, and ends with 2', async () => {

@@ -102,6 +102,15 @@ describe('sup mvnos_maintenance', () => {
     expect((await stored('2600hz'))?.['carriers']).toEqual({ sprint: { driver: 'sandbox' } });
   });
 
+  it('refuses what no driver takes, or the carrier would fail with every request', async () => {
+    expect(await fault('set_carrier', '2600hz', 'x', 'http', `${URL}?a=b`)).toBe(
+      'sup: url: must not have a query or a fragment\n',
+    );
+    const early = await fault('set_carrier', '2600hz', 'x', 'http', URL, '99');
+    expect(early).toMatch(/^sup: timeout_ms/);
+    expect((await stored('2600hz'))?.['carriers']).toEqual({ sprint: { driver: 'sandbox' } });
+  });
+
   it('deletes an MVNO, but not while a cluster belongs to it', async () => {
     expect(await fault('delete_mvno', '2600hz')).toBe(`sup: clusters belong to the MVNO: ${OWN}\n`);
     expect(await stored('2600hz')).toBeDefined();

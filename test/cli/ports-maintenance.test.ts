@@ -46,10 +46,7 @@ describe('sup ports_maintenance', () => {
       'sup: status: one of submitted, pending, rejected, scheduled, canceled, completed\n',
     ],
     [['show', ABSENT], 'sup: no such port\n'],
-    [
-      ['set_status', SEED, 'completed', 'top'],
-      'sup: source: Value not found in enumerated list of values\n',
-    ],
+    [['set_status', SEED, 'completed', 'top'], 'sup: source: one of carrier\n'],
   ])('refuses %j', async (args, stderr) => {
     expect(await run(...args)).toEqual({ code: 2, stdout: '', stderr });
   });

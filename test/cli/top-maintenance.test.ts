@@ -4,6 +4,7 @@ import { linePath, openSupportRig, type SupportRig, shownLine } from '../support
 import { runSup, type SupResult, sharedStore } from './run-sup.js';
 
 const COMMAND_MS = 30_000;
+const OTHER_CLUSTER = 'aa2b36ac6a5edb290159cd1298283322';
 
 let rig: SupportRig;
 
@@ -67,6 +68,10 @@ it(
       expect(subscription).toEqual({ ...line, account_id: CUSTOMER, cluster_id });
       expect(device).toMatchObject({ id: esn, subscription: { id }, voice: { protocol: 'sip' } });
     }
+    const abroad = await sup('move', mdn, RESELLER, OTHER_CLUSTER, '--dry-run');
+    expect(abroad.stdout).toBe(
+      `would have moved ${id} from ${CUSTOMER} to ${RESELLER} of cluster ${OTHER_CLUSTER}\n`,
+    );
     const moved = await sup('move', mdn, RESELLER);
     expect(moved.stdout).toBe(`moved ${id} from ${CUSTOMER} to ${RESELLER}\n`);
     expect((await rig.ask('GET', linePath(id, RESELLER))).status).toBe(200);
@@ -74,7 +79,7 @@ it(
     expect(removed.stdout).toBe(`deleted ${id} of ${RESELLER}, and its device\n`);
     expect([await rig.findStored(id), await rig.findStored(esn)]).toEqual([undefined, undefined]);
   },
-  8 * COMMAND_MS,
+  9 * COMMAND_MS,
 );
 
 it(
@@ -131,6 +136,22 @@ it(
     for (const { stdout } of [before, after, json]) expect(stdout).not.toMatch(/nobody-reads/);
   },
   6 * COMMAND_MS,
+);
+
+it(
+  'shows a cap of 0 as none, not as a device that is blocked at once',
+  async () => {
+    const { esn } = await rig.makeLine();
+    const data = { blocking: { cap: 0 }, throttling: { cap: 7, rate: '64k' } };
+    await rig.ask('PUT', `/accounts/${CUSTOMER}/devices/import`, { data: { esn, data } });
+    const shown = await sup('show', esn);
+    expect(cells(shown.stdout).slice(-3)).toEqual([
+      ['Blocked after', '-'],
+      ['Slowed down after', '7'],
+      ['Slowed down to', '64k'],
+    ]);
+  },
+  2 * COMMAND_MS,
 );
 
 it(

@@ -134,6 +134,27 @@ test('every text is a pattern or has a fault, and never throws', () => {
   );
 });
 
+describe('a pattern that would hold up everybody while it is compiled', () => {
+  test.each([
+    `/^${'[a-z]{1000}'.repeat(20)}$/i`,
+    `/^${'\\w{1000}'.repeat(30)}$/`,
+    `/^${'(((a?){10}){10}){10}'.repeat(10)}/`,
+    `/^${'(){1000}'.repeat(20)}/`,
+    `/^${'\\x41{0,1000}'.repeat(2)}$/`,
+    '/^(?:[0-9]{20}){51}$/',
+    '/^[)(]{501,}[0-9]{500}$/',
+  ])('%.40s is refused before that', (pattern) => {
+    expect(faultOf(pattern)).toBe(
+      'its repetitions are too many: written out more than 1000 characters',
+    );
+  });
+
+  test.each(['/^[0-9]{1,500}$/', '/^(?:[0-9]{3}-){2}[0-9]{4}$/', '/^1{0}2{1,}[{]{3}\\{5$/'])(
+    '%s is none',
+    (pattern) => expect(faultOf(pattern)).toBeUndefined(),
+  );
+});
+
 describe('patterns that are refused', () => {
   test.each([
     ['/^1$', 'the closing slash is missing: /…/flags'],

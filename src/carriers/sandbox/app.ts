@@ -12,6 +12,10 @@ const ACK_BYTES_MAX = 256 * 1024;
 const CONTROL_JSON_MAX = 8 * 1024 * 1024;
 const CONTROL_CSV_MAX = 64 * 1024 * 1024;
 
+/** Characters of a path or a parameter, and parameters, that the journal keeps of a request. */
+const NOTED_MAX = 256;
+const NOTED_PARAMETERS_MAX = 16;
+
 /** Names under which a browser reaches this machine and no other. */
 const LOOPBACK_HOST = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/i;
 
@@ -71,8 +75,9 @@ function noteRequest(sandbox: Sandbox, apiKey: string) {
     const entry = sandbox.journal.add({
       at: new Date().toISOString(),
       method: request.method,
-      path: decoded(path) ?? path,
-      query: readQuery(request),
+      // Anybody can have it write: a page in a browser needs no key to ask in vain.
+      path: (decoded(path) ?? path).slice(0, NOTED_MAX),
+      query: notedQuery(request),
       request_id: request.get('x-request-id')?.slice(0, 128) ?? null,
       fault: fault?.kind ?? null,
     });
@@ -144,6 +149,12 @@ function readQuery(request: Request): Record<string, string> {
     return [name, String(last)] as const;
   });
   return Object.fromEntries(entries);
+}
+
+function notedQuery(request: Request): Record<string, string> {
+  const entries = Object.entries(readQuery(request)).slice(0, NOTED_PARAMETERS_MAX);
+  const cut = (text: string) => text.slice(0, NOTED_MAX);
+  return Object.fromEntries(entries.map(([name, value]) => [cut(name), cut(value)]));
 }
 
 function decoded(text: string): string | undefined {

@@ -33,6 +33,8 @@ const MAX_ASKING = 100;
 const TOKEN = /^[\x21-\x7e]{1,4096}$/;
 /** The form of our key ids. */
 const KID = /^[0-9a-f]{32}$/;
+/** Key ids that are looked up for one token: a JWT has one, and every look-up is a read. */
+const MAX_KIDS = 4;
 /** How every protected header of a JWT begins, whatever stands before it or around it. */
 const JWT_HEADER = /(?=(eyJ[A-Za-z0-9_-]*))/g;
 
@@ -110,6 +112,7 @@ export function createForeign(deps: ForeignDeps) {
 
   async function askToken(cluster: Cluster, token: string): Promise<ForeignToken | undefined> {
     const kids = new Set(kidsIn(token));
+    if (kids.size > MAX_KIDS) return undefined;
     // A token that we signed opens our doors: nobody else may see it, whatever is wrong with it.
     for (const kid of kids) if (await deps.isOwnKid(kid)) return undefined;
     return inTurn(cluster, () => peer.askToken(cluster.apiUrl, token));

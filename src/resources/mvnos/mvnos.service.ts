@@ -35,6 +35,8 @@ function checkUrl(url: string): void {
     throw invalid('url', 'must be an http or https URL');
   }
   if (url.includes('@')) throw invalid('url', 'must not have a user or a password');
+  // No driver takes them: they would stand in the middle of what it asks.
+  if (/[?#]/.test(url)) throw invalid('url', 'must not have a query or a fragment');
 }
 
 export type MvnoService = ReturnType<typeof createMvnoService>;

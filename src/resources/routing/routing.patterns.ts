@@ -30,6 +30,9 @@ const FLAGS = /^(?:i?s?|si)$/;
 /** An escape that means the same in PCRE, RE2 and ECMAScript. */
 const SHARED_ESCAPE = /^\\(?:[dDwWsSbBtnrf]|x[0-9a-fA-F]{2}|[!-/:-@[-`{-~])/;
 const QUANTIFIER = /^\{[0-9]+(?:,[0-9]*)?\}/;
+/** Characters and classes of an expression whose repetitions are written out, at most. */
+const MAX_WRITTEN_OUT = 1_000;
+const RE2_TIMES_MAX = 1_000;
 const GROUP_START = /^\((?!\?)|^\(\?:/;
 /** FreeSWITCH reads a group's number into ten bytes, the last of which is zero. */
 const MAX_GROUP_DIGITS = 9;
@@ -100,6 +103,48 @@ function findDialect(source: string): string | undefined {
   return undefined;
 }
 
+/** The length of what stands at a place of an expression that is of no dialect. */
+function lengthAt(source: string, at: number): number {
+  const end = source[at] === '[' ? readClass(source, at) : undefined;
+  if (typeof end === 'number') return end - at;
+  const rest = source.slice(at);
+  return (SHARED_ESCAPE.exec(rest) ?? QUANTIFIER.exec(rest))?.[0].length ?? 1;
+}
+
+/**
+ * How long an expression is with its repetitions written out, which is what compiling it costs:
+ * 256 characters are enough for one that holds up everybody for a second.
+ */
+function lengthWrittenOut(source: string): number {
+  const outer: number[] = [];
+  let sum = 0;
+  let last = 0;
+  for (let at = 0; at < source.length; at += lengthAt(source, at)) {
+    const sign = source[at] ?? '';
+    if (sign === '(') {
+      outer.push(sum);
+      sum = 0;
+    } else if (sign === ')') {
+      last = sum + 1;
+      sum = last + (outer.pop() ?? 0);
+    } else if (sign === '{') {
+      const counts = source
+        .slice(at + 1, at + lengthAt(source, at) - 1)
+        .split(',')
+        .map(Number);
+      const times = Math.max(1, ...counts);
+      // What is more than RE2 takes at all it refuses at once, and in better words.
+      const more = times > RE2_TIMES_MAX ? 0 : times - 1;
+      sum += last * more;
+      last += last * more;
+    } else if (!'*+?'.includes(sign)) {
+      last = 1;
+      sum += 1;
+    }
+  }
+  return sum;
+}
+
 function compile(source: string, flags: string): Read<Pattern> {
   const bits =
     (flags.includes('i') ? RE2JS.CASE_INSENSITIVE : 0) | (flags.includes('s') ? RE2JS.DOTALL : 0);
@@ -134,7 +179,13 @@ export function readPattern(text: string): Read<Pattern> {
   const { source, flags } = parts.value;
   if (source === '') return fault('the pattern is empty');
   const dialect = findDialect(source);
-  return dialect === undefined ? compile(source, flags) : fault(dialect);
+  if (dialect !== undefined) return fault(dialect);
+  if (lengthWrittenOut(source) > MAX_WRITTEN_OUT) {
+    return fault(
+      `its repetitions are too many: written out more than ${MAX_WRITTEN_OUT} characters`,
+    );
+  }
+  return compile(source, flags);
 }
 
 /**

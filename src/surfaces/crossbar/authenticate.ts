@@ -32,7 +32,8 @@ export type Authenticate = (request: Request, response: Response, route?: Route)
 
 /** The cluster that a request names (contract §4). */
 function namedCluster(request: Request): string | undefined {
-  const named = request.headers['x-kazoo-cluster-id'] ?? request.query['kazoo_cluster_id'];
+  // A header without a value names none, and must not hide a name that the query has.
+  const named = request.headers['x-kazoo-cluster-id'] || request.query['kazoo_cluster_id'];
   if (named === undefined || named === '') return undefined;
   // Two names are none that anybody has, and must not pass for no name.
   return String(named);

@@ -70,6 +70,17 @@ const keyParameter = {
   schema: { type: 'string', minLength: 1, maxLength: 255 },
 };
 
+const clusterParameter = {
+  name: 'X-Kazoo-Cluster-ID',
+  in: 'header',
+  required: false,
+  description:
+    'The cluster that the request is about; default: the own one of this installation. The query ' +
+    'takes it as `kazoo_cluster_id`, too.',
+  schema: { type: 'string' },
+  example: '8a901bea1d3297ef7d4c8d34809472c2',
+};
+
 /** What an operation with an Idempotency-Key may answer beside its own. */
 const keyedResponses = {
   '409': { $ref: '#/components/responses/Conflict' },
@@ -104,7 +115,9 @@ function operation(route: Route): Json {
   const body = requestBody(route);
   const allowed = `Allowed: ${route.allow.name}.`;
   const keyed = isKeyed(route) ? [{ $ref: '#/components/parameters/IdempotencyKey' }] : [];
-  const all = [...parameters(route), ...keyed];
+  const isOfCluster = route.allow.needsCluster === true;
+  const cluster = isOfCluster ? [{ $ref: '#/components/parameters/ClusterId' }] : [];
+  const all = [...parameters(route), ...cluster, ...keyed];
   return {
     operationId: route.operationId,
     tags: [route.tag],
@@ -128,7 +141,7 @@ export function describeCrossbar(routes: readonly Route[]): { paths: Json; compo
   return {
     paths,
     components: {
-      parameters: { IdempotencyKey: keyParameter },
+      parameters: { ClusterId: clusterParameter, IdempotencyKey: keyParameter },
       responses: {
         Error: {
           description: 'An error in the envelope: `message` names it, `data` says more',

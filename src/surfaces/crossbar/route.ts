@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Caller, CallerCluster } from '../../core/caller.js';
-import { AppError } from '../../core/errors.js';
+import { AppError, InvalidError, type Issue } from '../../core/errors.js';
 import type { JsonObject } from '../../core/json.js';
 import { validate } from '../../core/validation.js';
 import type { Access } from './access.js';
@@ -173,6 +173,26 @@ function readParams<P extends Shape>(schema: P, params: Readonly<Record<string, 
   throw new AppError('not_found', `no such ${name}`, { subject: params[name] ?? name });
 }
 
+/** Reads the parts of a request; what is wrong with any of them is said all at once. */
+function createReader() {
+  const issues: Issue[] = [];
+  return {
+    /** What comes of a faulty part must not be used before `check` has thrown. */
+    read<S extends z.ZodType>(schema: S, input: unknown): z.output<S> {
+      try {
+        return validate(schema, input);
+      } catch (error) {
+        if (!(error instanceof InvalidError)) throw error;
+        issues.push(...error.issues);
+        return undefined as z.output<S>;
+      }
+    },
+    check() {
+      if (issues.length > 0) throw new InvalidError(issues);
+    },
+  };
+}
+
 /** Declares a route; see {@link RouteDeclaration}. */
 export function route<
   A extends z.ZodType,
@@ -207,15 +227,19 @@ export function route<
     onlyMedia: declaration.onlyMedia,
     hasDryRun,
     async handle(raw) {
-      const isDryRun =
-        hasDryRun &&
-        raw.query['dry_run'] !== undefined &&
-        validate(dryRunQuery, raw.query).dry_run === 'true';
+      const named = readParams((params ?? nothing) as P, raw.params);
+      const { read, check } = createReader();
+      const asked = hasDryRun ? read(dryRunQuery, { dry_run: raw.query['dry_run'] }) : undefined;
+      const input = {
+        query: read((query ?? nothing) as Q, raw.query),
+        data: (body === undefined ? undefined : read(body, raw.data)) as z.output<B>,
+        envelope: read((envelope ?? nothing) as E, raw.envelope ?? {}),
+      };
+      check();
+      const isDryRun = asked?.dry_run === 'true';
       const reply = await declaration.run({
-        params: readParams((params ?? nothing) as P, raw.params),
-        query: validate((query ?? nothing) as Q, raw.query),
-        data: (body === undefined ? undefined : validate(body, raw.data)) as z.output<B>,
-        envelope: validate((envelope ?? nothing) as E, raw.envelope ?? {}),
+        ...input,
+        params: named,
         // A route that needs no token does not look at its caller.
         caller: raw.caller as Caller,
         // Nor does one that asks for no level look at the cluster.
