@@ -67,6 +67,16 @@ describe('the API document', () => {
     );
   });
 
+  it('has the header for the cluster where the level is one in a cluster, and nowhere else', () => {
+    const ref = { $ref: '#/components/parameters/ClusterId' };
+    const routes = createRoutes(service.services, Date.now);
+    for (const { method, path, allow } of routes) {
+      const given = current.paths[`/v2${path}`]?.[method.toLowerCase()]?.parameters ?? [];
+      const isThere = given.some((each) => JSON.stringify(each) === JSON.stringify(ref));
+      expect([path, isThere]).toEqual([path, allow.needsCluster === true]);
+    }
+  });
+
   it('explains every tag that an operation has', () => {
     const operations = Object.values(current.paths).flatMap((path) => Object.values(path));
     const used = new Set(operations.flatMap(({ tags = [] }) => tags));

@@ -32,7 +32,7 @@ describe('regular work', () => {
   afterAll(() => service.stop());
 
   /** Polls with a short interval, until `ended` is called. */
-  function start(job: PollingJob, onRun?: (outcome: string) => void) {
+  function start(job: PollingJob, onRun?: (outcome: string) => void, random = 0.5) {
     const lines: string[] = [];
     const metrics = newMetrics();
     const ending = new AbortController();
@@ -41,7 +41,7 @@ describe('regular work', () => {
         couch: service.couch,
         log: createLog({ level: 'debug', stream: collectInto(lines) }),
         now: Date.now,
-        random: () => 0.5,
+        random: () => random,
         onRun: (run) => {
           metrics.onPollingRun(run);
           onRun?.(run.outcome);
@@ -80,6 +80,25 @@ describe('regular work', () => {
     await sleep(200);
     expect(runs).toHaveLength(before);
   });
+
+  it(
+    'is done soon after a start, however long its interval, and not again by the next start',
+    async () => {
+      let runs = 0;
+      const run = async () => {
+        runs += 1;
+      };
+      const outcomes: string[] = [];
+      for (const count of [1, 2]) {
+        const job = { name: 'slow', intervalS: 86_400, run };
+        const { end } = start(job, (outcome) => outcomes.push(outcome), 0);
+        await until(() => outcomes.length === count);
+        await end();
+      }
+      expect([outcomes, runs]).toEqual([['ok', 'skipped'], 1]);
+    },
+    3 * PATIENCE_MS,
+  );
 
   it('is not done at all with an interval of 0', async () => {
     const runs: number[] = [];

@@ -241,6 +241,35 @@ describe('a poll of the carriers', () => {
     }
   });
 
+  it('goes on behind the request for a number that leaves by way of another carrier', async () => {
+    const { portId, mdn } = await rig.begin();
+    const leaving = rig.nextMdn();
+    const request = { direction: 'out', code: 'submitted', extended: 'initial_request' } as const;
+    const first = { ...request, id: 'leaves-1', mdn: leaving, timestamp: rig.at(1) };
+    await rig.sandbox.pushPortMessages(first);
+    expect(totalOf(await poll())).toEqual({ ...noCounts, received: 1, applied: 1 });
+    const ports = rig.service.couch.database(databases.ports);
+    const [port] = await rig.parts.service.listOfNumber(leaving, {
+      direction: 'out',
+      clusterId: undefined,
+      code: undefined,
+    });
+    const stored = await ports.get(port?.id ?? '');
+    await ports.put({ ...stored, pvt_carrier_name: 'other' });
+    await rig.sandbox.pushPortMessages(
+      { ...first, id: 'leaves-2', timestamp: rig.at(2) },
+      { direction: 'in', id: portId, mdn, code: 'pending', timestamp: rig.at(2) },
+    );
+    const result = await poll();
+    expect(result.carriers.map(({ errors }) => errors)).toEqual([[]]);
+    expect(totalOf(result)).toEqual({ ...noCounts, received: 2, applied: 1, refused: 1 });
+    expect((await get(portId)).status.code).toBe('pending');
+    expect((await rig.parts.listUnmatched())[0]?.messages.at(-1)).toMatchObject({
+      id: 'leaves-2',
+      reason: 'other_port',
+    });
+  });
+
   it('applies each message once when two processes poll at the same time', async () => {
     const ports = await Promise.all(Array.from({ length: 6 }, () => rig.begin()));
     await rig.sandbox.pushPortMessages(

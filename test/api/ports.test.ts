@@ -75,6 +75,23 @@ describe('ports', () => {
     expect(listed.body.data).toHaveLength(1);
   });
 
+  it('exist once for a line when ten of other numbers are begun at the same time', async () => {
+    const { id } = await api.makeLine();
+    const mdns = Array.from({ length: 10 }, () => api.nextMdn());
+    const answers = await Promise.all(
+      mdns.map((mdn) => api.call('PUT', 'ports/in', { data: { mdn, subscription_id: id } })),
+    );
+    const refused = answers.filter(({ status }) => status !== 201);
+    expect(refused.map(({ status, body }) => [status, body.message])).toEqual(
+      Array.from({ length: 9 }, () => [409, 'line_has_port']),
+    );
+    const listed = await Promise.all(
+      mdns.map((mdn) => api.call('GET', `ports/in?mdn=${encodeURIComponent(mdn)}`)),
+    );
+    const [only, ...others] = listed.flatMap(({ body }) => body.data);
+    expect([(await api.storedLine(id))['pvt_port_id'], others]).toEqual([only.id, []]);
+  });
+
   it('cannot begin for a number that a line has, nor a second time for a line', async () => {
     const other = await api.makeLine();
     const { line } = await api.begin();

@@ -212,7 +212,7 @@ describe('a patch', () => {
     });
     expect([refused.status, Object.keys(refused.body.data)]).toEqual([
       400,
-      ['subscription.pvt_mvno'],
+      ['subscription.pvt_mvno', 'subscription.mdn'],
     ]);
     const wrong = { name: '', subscription: { mdn: '12' } };
     const both = await rig.ask('PATCH', devicePath(CUSTOMER, esn), wrong);

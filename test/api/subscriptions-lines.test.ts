@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { hasCode } from '../../src/core/errors.js';
 import { newId, runOperation } from '../../src/core/operation.js';
+import { databases } from '../../src/couch/databases.js';
 import { hasEnded, ownProcess } from '../../src/resources/subscriptions/subscriptions.processes.js';
 import { auditLines } from '../faults/line-audit.js';
 import { callCouch } from '../support/couch-call.js';
@@ -50,6 +51,13 @@ async function readAll(): Promise<unknown> {
 }
 
 describe('lines that nobody has claimed yet', () => {
+  beforeAll(async () => {
+    const claims = rig.service.couch.database(databases.claims);
+    for (const id of [`mdn:${SEEDED.mdn}`, `esn:${SEEDED.esn}`]) {
+      await claims.remove(await claims.get(id));
+    }
+  });
+
   it('are found, counted and refused to others before any sweep', async () => {
     const { lines } = parts();
     expect(await lines.findByMdn('+14155550142')).toEqual(SEEDED);
@@ -67,8 +75,7 @@ describe('lines that nobody has claimed yet', () => {
 
   it('are claimed by the sweep, which then finds nothing to do', async () => {
     const { sweep } = parts();
-    const first = await sweep();
-    expect([first.claimsMade > 0, first.copiesWritten > 0]).toEqual([true, true]);
+    expect((await sweep()).claimsMade).toBe(2);
     expect(await sweep()).toEqual({
       finished: 0,
       claimsMade: 0,
@@ -94,7 +101,8 @@ describe('the port of a line', () => {
     const other = { ...port, portId: newId(), mdn };
     await lines.completePort(other);
     // The first port is applied once more, after a crash say: the later one counts.
-    expect((await lines.completePort({ ...other })).mdn).toBe(mdn);
+    expect((await lines.completePort(port)).mdn).toBe(mdn);
+    expect((await lines.completePort(other)).mdn).toBe(mdn);
     expect((await truth(id)).pvt_port_id).toBeUndefined();
     expect(await auditLines(rig.service.dbPrefix)).toEqual([]);
   });

@@ -57,6 +57,7 @@ const NOTHING = {
     copiesRemoved: 0,
     failures: [],
   },
+  ports: { finished: 0, withdrawn: 0, claimsReleased: 0, failures: [] },
 };
 
 /** Opens databases of its own, with the demo data; with a carrier's folder where there is one. */
@@ -88,6 +89,7 @@ export async function openKillingGround(dataDir?: string): Promise<KillingGround
       users: await refresh.users(),
       ips: await refresh.ips(),
       subscriptions: await sweeper.services.refresh.subscriptions(),
+      ports: await refresh.ports(),
     };
   }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { PortMessage } from '../../core/carrier.js';
+import { hasCode } from '../../core/errors.js';
 import { toGregorian } from '../../core/gregorian.js';
 import { parseMdn } from '../../core/mdn.js';
 import { isOvertaken, type PortEffects, type PortLines } from './ports.apply.js';
@@ -31,7 +32,7 @@ export type MessageOutcome =
   | { readonly kind: 'unknown'; readonly reason: 'unknown_code' | 'unknown_port' }
   | {
       readonly kind: 'refused';
-      readonly reason: 'bad_number' | 'bad_status' | 'bad_time' | 'mdn_held';
+      readonly reason: 'bad_number' | 'bad_status' | 'bad_time' | 'mdn_held' | 'other_port';
     };
 
 export interface MessageDeps {
@@ -123,6 +124,13 @@ export function createPortMessages(deps: MessageDeps) {
     return holder !== undefined && holder.subscriptionId !== line?.subscriptionId;
   }
 
+  /** True when the number has an open port by way of another carrier, or a later one. */
+  async function isOfOtherPort(error: unknown): Promise<boolean> {
+    if (!hasCode(error, 'conflict') || error.reason !== 'claimed') return false;
+    const owner = error.details?.['owner'];
+    return typeof owner === 'string' && (await store.find(owner)) !== undefined;
+  }
+
   async function settled(port: Port, kind: 'applied' | 'duplicates'): Promise<MessageOutcome> {
     const done = await effects.settle(port);
     return done.kind === 'settled' ? { kind } : { kind: 'refused', reason: 'mdn_held' };
@@ -167,6 +175,8 @@ export function createPortMessages(deps: MessageDeps) {
         try {
           return await applyOnce(from, message, mdn);
         } catch (error) {
+          // All messages behind it would wait until that other port has ended.
+          if (await isOfOtherPort(error)) return { kind: 'refused', reason: 'other_port' };
           if (!isOvertaken(error) || attempt === ATTEMPTS) throw error;
         }
       }

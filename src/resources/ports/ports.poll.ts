@@ -125,7 +125,8 @@ export function createPortPoll(deps: PollDeps) {
     }
     const saved = await cursors.save(carrier, {
       ...before,
-      after: page.cursor,
+      // A carrier that says none has not taken ours back.
+      after: page.cursor ?? before.after,
       toAck: [...before.toAck, ...new Set(page.messages.map(({ id }) => id))],
       unmatched: [...before.unmatched, ...unmatched],
     });

@@ -8,6 +8,7 @@ import { validate } from '../../core/validation.js';
 import type { DeviceFields, JoinedDevice, MobileDevice } from './devices.doc.js';
 import { deviceFields, foldCaps } from './devices.schema.js';
 import {
+  attempt,
   isHeldBy,
   type LineBase,
   MAX_TRIES,
@@ -68,22 +69,22 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
     return withManualUpdate(validate(deviceFields, merged), base.now()) as DeviceFields;
   }
 
-  /** Both documents after the patch; what is wrong with any part of it is said all at once. */
-  function judge({ data, recursive }: PatchInput, found: JoinedDevice, line = found.subscription) {
-    const { own, line: part, issues: given } = split(data, found);
-    const issues = [...given];
-    const fields = judged(issues, () => patched(found.device, own, recursive));
-    const change =
-      line === undefined || part === undefined
-        ? undefined
-        : judged(issues, () => patchedLine(line, part, recursive, base.now()), ['subscription']);
-    if (fields === undefined || issues.length > 0) throw new InvalidError(issues);
-    return { fields, change };
+  /** The device's own part of a patch; what is wrong with either part goes to `issues`. */
+  function judgeOwn({ data, recursive }: PatchInput, found: JoinedDevice, issues: Issue[]) {
+    const { own, line, issues: given } = split(data, found);
+    issues.push(...given);
+    return { fields: judged(issues, () => patched(found.device, own, recursive)), line };
   }
 
   async function settle(joined: JoinedDevice): Promise<void> {
-    const holder = joined.subscription ?? joined.device.ownHolder;
-    await settleCopies(base, [holder?.accountId], [joined.device.id]);
+    const { id } = joined.device;
+    const accountId = accountOf(joined);
+    await settleCopies(base, [accountId], [id]);
+    // Its line may have been moved while the device was written, and settled the copies before.
+    await attempt(base, accountId ?? '', 'copies', async () => {
+      const now = accountOf((await join(joined.device)) ?? joined);
+      if (now !== accountId) await settleCopies(base, [now], [id]);
+    });
   }
 
   /** Writes the device's own fields over whatever others write there. */
@@ -91,7 +92,9 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
     for (let tries = 1; ; tries += 1) {
       const found = await get(input, () => findById(id));
       match(found.device.revision);
-      const { fields } = judge(input, found);
+      const issues: Issue[] = [];
+      const { fields } = judgeOwn(input, found, issues);
+      if (fields === undefined || issues.length > 0) throw new InvalidError(issues);
       try {
         const device = await store.saveDevice(devices.changed(found.device, fields));
         const joined = { ...found, device };
@@ -114,12 +117,17 @@ export function createPatchDevice(base: LineBase, changeLine: ChangeLine) {
     const line = await changeLine(load, async (current) => {
       const found = await get(input, () => findById(id));
       match(found.device.revision);
-      const { fields, change } = judge(input, found, current);
+      const issues: Issue[] = [];
+      const { fields, line: data = {} } = judgeOwn(input, found, issues);
+      const judgeLine = () => patchedLine(current, data, input.recursive, base.now());
+      const change = judged(issues, judgeLine, ['subscription']);
+      const isFine = issues.length === 0 && fields !== undefined && change !== undefined;
+      if (!isFine) throw new InvalidError(issues);
       written = found;
       const patchId = newId();
       const doc = devices.changed(found.device, fields);
       return {
-        change: { ...(change ?? unchanged(current)), patchId },
+        change: { ...change, patchId },
         patch: { id: patchId, device: doc },
         finish: async () => {
           written = await patchOwn(input, id, noMatch);
@@ -183,6 +191,10 @@ function splitLine(
   }
   issues.push(...forbiddenIssues(rest, ['subscription']));
   return rest;
+}
+
+function accountOf({ device, subscription }: JoinedDevice): string | undefined {
+  return (subscription ?? device.ownHolder)?.accountId;
 }
 
 function isSameDevice(text: unknown, esn: string | null): boolean {

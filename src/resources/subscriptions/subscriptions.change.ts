@@ -1,4 +1,5 @@
-import { hasCode } from '../../core/errors.js';
+import { type AppError, hasCode } from '../../core/errors.js';
+import { runNoLonger } from '../../core/operation.js';
 import type { SavedDoc } from '../../couch/types.js';
 import type { DeviceFields } from './devices.doc.js';
 import {
@@ -12,9 +13,14 @@ import {
   undo,
 } from './subscriptions.base.js';
 import type { Identifiers } from './subscriptions.claims.js';
-import { changedDoc, type Subscription, type SubscriptionChange } from './subscriptions.doc.js';
+import {
+  changedDoc,
+  revertedDoc,
+  type Subscription,
+  type SubscriptionChange,
+} from './subscriptions.doc.js';
 import { IDENTIFIERS } from './subscriptions.store.js';
-import type { LineWork, NotedWork } from './subscriptions.unfinished.js';
+import { type LineWork, type NotedWork, WORK_MAX_MS } from './subscriptions.unfinished.js';
 
 /** What is to become of a line, judged by what is stored now. */
 export interface Plan {
@@ -73,13 +79,25 @@ export function createChange(base: LineBase) {
     }
   }
 
+  /** Who stood still until its claims were another's takes the change back: `conflict`. */
+  async function keepClaims(before: Subscription, line: Subscription, noted?: NotedWork) {
+    const { id, accountId } = line;
+    let lost: AppError | undefined;
+    await attempt(base, accountId, 'claims', async () => {
+      lost = await claims.confirm(id, line, before);
+    });
+    if (lost === undefined) return;
+    await store.save(revertedDoc(before, line, base.now()));
+    if (noted !== undefined) await attempt(base, accountId, 'undo', () => finish(base, noted));
+    await settleCopies(base, [accountId, formerAccountOf(noted)], [id, before.esn, line.esn]);
+    throw lost;
+  }
+
   /** What comes after the write that counts. */
   async function complete(before: Subscription, line: Subscription, plan: Plan, noted?: NotedWork) {
     const { id, accountId } = line;
-    await attempt(base, accountId, 'claims', async () => {
-      await claims.confirm(id, line, before);
-      await claims.release(id, before, line);
-    });
+    await keepClaims(before, line, noted);
+    await attempt(base, accountId, 'claims', () => claims.release(id, before, line));
     if (!base.isDry) await plan.finish?.();
     if (noted !== undefined) await attempt(base, accountId, 'device', () => finish(base, noted));
     await settleCopies(base, [accountId, formerAccountOf(noted)], [id, before.esn, line.esn]);
@@ -100,7 +118,8 @@ export function createChange(base: LineBase) {
       const plan = await judge(line);
       if (plan === undefined) return line;
       try {
-        const { saved, noted } = await write(line, plan.change.fields ?? line, plan);
+        const wanted = plan.change.fields ?? line;
+        const { saved, noted } = await runNoLonger(WORK_MAX_MS, () => write(line, wanted, plan));
         return await complete(line, saved, plan, noted);
       } catch (error) {
         const isOvertaken = hasCode(error, 'conflict') && error.reason === 'conflict';

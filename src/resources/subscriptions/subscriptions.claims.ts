@@ -99,17 +99,28 @@ export function createLineClaims(deps: { store: LineStore; claims: Claims }) {
       if (taken.length > 0) throw uniqueConflict(taken);
     },
 
-    /** The claims hold from now on: the subscription is written. */
-    async confirm(id: string, wanted: Identifiers, had: Identifiers = NONE): Promise<void> {
+    /**
+     * The claims hold from now on: the subscription is written. Resolves to the `conflict` with
+     * what another line has by now, as can happen to an operation that stood still between claim
+     * and write for so long that it counted as dead.
+     */
+    async confirm(
+      id: string,
+      wanted: Identifiers,
+      had: Identifiers = NONE,
+    ): Promise<AppError | undefined> {
+      const taken: Taken[] = [];
       for (const one of changesOf(wanted, had)) {
         try {
           await claims.confirm(one.kind, one.value, id);
         } catch (error) {
           if (!hasCode(error, 'conflict')) throw error;
-          // Another change of the same line, which came to nothing, has given the claim back.
-          await ensure(id, one);
+          // Another change of the same line, which came to nothing, may have given it back.
+          if (await take(one, id)) await claims.confirm(one.kind, one.value, id);
+          else taken.push(one);
         }
       }
+      return taken.length === 0 ? undefined : uniqueConflict(taken);
     },
 
     ensure,

@@ -44,8 +44,8 @@ export interface Subscription extends Holder {
   readonly movedFrom: readonly FormerHolder[];
   /** The port of its number that is under way. */
   readonly portId: string | undefined;
-  /** The last port of its number that has ended, whichever way. */
-  readonly endedPortId: string | undefined;
+  /** The ports of its number that have ended, whichever way; the oldest are forgotten. */
+  readonly endedPortIds: readonly string[];
   readonly created: number;
   readonly modified: number;
   readonly revision: string;
@@ -64,6 +64,9 @@ export const SUBSCRIPTION = 'subscription';
 
 /** Former holders that are remembered, at most. */
 const MOVED_FROM_MAX = 20;
+
+/** Ended ports that are remembered, at most. */
+const ENDED_PORTS_MAX = 20;
 
 /** The spelling of the device id for people; it follows `esn`, so nobody sets it. */
 const DISPLAY = 'esn_display';
@@ -90,7 +93,7 @@ const stored = z.looseObject({
     .array(z.object({ account_id: z.string(), cluster_id: z.string(), at: z.number() }))
     .default([]),
   pvt_port_id: z.string().optional(),
-  pvt_ended_port_id: z.string().optional(),
+  pvt_ended_port_ids: z.array(z.string()).default([]),
   pvt_created: z.number().default(0),
   pvt_modified: z.number().default(0),
 });
@@ -126,7 +129,7 @@ export function fromDoc(raw: SavedDoc): Subscription | undefined {
       at,
     })),
     portId: doc.pvt_port_id,
-    endedPortId: doc.pvt_ended_port_id,
+    endedPortIds: doc.pvt_ended_port_ids,
     created: doc.pvt_created,
     modified: doc.pvt_modified,
     revision: raw._rev,
@@ -184,13 +187,19 @@ export function changedDoc(
     ...kept,
     ...stampOf(before, before.accountId, nowMs),
     pvt_carrier_name: change.carrierName ?? before.carrierName,
-    ...(port === undefined
-      ? {}
-      : { [port.isEnded ? 'pvt_ended_port_id' : 'pvt_port_id']: port.id }),
+    ...(port === undefined ? {} : portFields(before, port)),
     ...(patchId === undefined ? {} : { pvt_patch_id: patchId }),
     _id: before.id,
     _rev: before.revision,
   };
+}
+
+function portFields(
+  { endedPortIds }: Subscription,
+  { id, isEnded }: NonNullable<SubscriptionChange['port']>,
+) {
+  if (!isEnded) return { pvt_port_id: id };
+  return { pvt_ended_port_ids: [...endedPortIds, id].slice(-ENDED_PORTS_MAX) };
 }
 
 /** The same line with another holder: the one write of a move. */
@@ -220,6 +229,16 @@ export function movedDoc(
     pvt_moved_from: [...former, left].slice(-MOVED_FROM_MAX),
     _id: before.id,
     _rev: before.revision,
+  };
+}
+
+/** What stood there before a change that is taken back. */
+export function revertedDoc(before: Subscription, changed: Subscription, nowMs: number): StoredDoc {
+  return {
+    ...before.stored,
+    ...stampOf(changed, before.accountId, nowMs),
+    _id: before.id,
+    _rev: changed.revision,
   };
 }
 

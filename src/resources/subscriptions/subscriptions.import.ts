@@ -2,7 +2,7 @@ import type { CallerCluster } from '../../core/caller.js';
 import type { Carrier, CarrierEquipment, CarrierLine } from '../../core/carrier.js';
 import { AppError, InvalidError } from '../../core/errors.js';
 import { isJsonObject } from '../../core/json.js';
-import { isRepeat, newIdFor } from '../../core/operation.js';
+import { isRepeat, newIdFor, runNoLonger } from '../../core/operation.js';
 import { validate } from '../../core/validation.js';
 import type { SavedDoc } from '../../couch/types.js';
 import type { DeviceFields, MobileDevice } from './devices.doc.js';
@@ -26,7 +26,7 @@ import {
   queryOf,
   readNames,
 } from './subscriptions.query.js';
-import type { LineWork, NotedWork } from './subscriptions.unfinished.js';
+import { type LineWork, type NotedWork, WORK_MAX_MS } from './subscriptions.unfinished.js';
 
 export interface ImportInput {
   readonly accountId: string;
@@ -94,10 +94,23 @@ export function createImport(base: LineBase) {
     return account;
   }
 
+  /** Who stood still until its claims were another's gives the line back: `conflict`. */
+  async function keepClaims(line: Subscription, made?: Made): Promise<void> {
+    const { id, accountId } = line;
+    let lost: AppError | undefined;
+    await attempt(base, accountId, 'confirm claims', async () => {
+      lost = await claims.confirm(id, line);
+    });
+    if (lost === undefined) return;
+    await store.remove(line);
+    if (made !== undefined) await attempt(base, accountId, 'undo', () => finish(base, made.noted));
+    throw lost;
+  }
+
   /** The claims hold, the copies are made, and nothing is left to do. */
   async function complete(line: Subscription, made?: Made): Promise<ImportedLine> {
     const { id, accountId, esn } = line;
-    await attempt(base, accountId, 'confirm claims', () => claims.confirm(id, line));
+    await keepClaims(line, made);
     await settleCopies(base, [accountId, formerAccountOf(made?.noted)], [id, esn]);
     if (made !== undefined) {
       await attempt(base, accountId, 'end', () => base.unfinished.end(made.noted));
@@ -155,7 +168,8 @@ export function createImport(base: LineBase) {
     if (earlier !== undefined) return complete(earlier);
     const account = await findAccount(input);
     const found = await look(input);
-    const { line, made } = await write(id, input, found, defaultsOf(account?.fields));
+    const defaults = defaultsOf(account?.fields);
+    const { line, made } = await runNoLonger(WORK_MAX_MS, () => write(id, input, found, defaults));
     await keepInAccount(line, input, made);
     return complete(line, made);
   };

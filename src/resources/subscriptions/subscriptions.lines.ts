@@ -1,3 +1,4 @@
+import { AppError } from '../../core/errors.js';
 import { type LineBase, noSubscription } from './subscriptions.base.js';
 import type { ChangeLine } from './subscriptions.change.js';
 import type { Subscription } from './subscriptions.doc.js';
@@ -35,8 +36,9 @@ export function createLines(base: LineBase, changeLine: ChangeLine) {
     };
     const line = await changeLine(load, async (current) => {
       // A port that has ended has had its effect, whatever the line's number is by now.
-      if (current.endedPortId === portId) return undefined;
+      if (current.endedPortIds.includes(portId)) return undefined;
       if (!isEnded && current.portId === portId) return undefined;
+      if (!isEnded && current.portId !== undefined) throw hasOtherPort(current);
       const fields = mdn === undefined ? {} : { fields: { ...current.fields, mdn } };
       return { change: { ...fields, port: { id: portId, isEnded } } };
     });
@@ -64,7 +66,7 @@ export function createLines(base: LineBase, changeLine: ChangeLine) {
     countByAccount: store.countByAccount,
     countByCluster: store.countByCluster,
 
-    /** A port of the line is open. */
+    /** A port of the line is open; `conflict` when another one is. */
     markPort: (subscriptionId: string, portId: string): Promise<KnownLine> =>
       changePort(subscriptionId, portId, false),
 
@@ -81,6 +83,14 @@ export function createLines(base: LineBase, changeLine: ChangeLine) {
       return changePort(port.subscriptionId, port.portId, true);
     },
   };
+}
+
+function hasOtherPort({ id, portId }: Subscription): AppError {
+  return new AppError('conflict', 'another number is being ported to the line', {
+    subject: id,
+    reason: 'line_has_port',
+    details: { port_id: portId },
+  });
 }
 
 function known(line: Subscription): KnownLine {

@@ -82,13 +82,14 @@ export function patchedLine(
 export function createPatchSubscription(base: LineBase, changeLine: ChangeLine) {
   return async (input: PatchInput, match: Match = noMatch): Promise<Subscription> => {
     const { data, recursive } = input;
-    const issues = forbiddenIssues(data);
-    if (issues.length > 0) throw new InvalidError(issues);
     return changeLine(
       () => getHeld(base, input, input.id),
       async (line) => {
         match(line.revision);
-        return { change: patchedLine(line, data, recursive, base.now()) };
+        const issues = forbiddenIssues(data);
+        const change = judged(issues, () => patchedLine(line, data, recursive, base.now()));
+        if (change === undefined || issues.length > 0) throw new InvalidError(issues);
+        return { change };
       },
     );
   };

@@ -63,12 +63,13 @@ export function createRecovery(deps: {
     await rewrite(id, make, undefined);
   }
 
-  async function removeDevice(deviceId: string, subscriptionId: string, holder: Holder) {
+  async function removeDevice(deviceId: string, { subscriptionId, holder, unowned }: RemoveWork) {
     const line = await store.find(subscriptionId);
     const others = (await store.findBy('esn', [deviceId])).has(deviceId);
     const make = (doc: SavedDoc) => {
       const owner = doc['pvt_subscription_id'];
-      const isOwn = owner === undefined || owner === subscriptionId;
+      // One without a subscription may be what a later deletion has left to another account.
+      const isOwn = owner === subscriptionId || unowned?.[deviceId] === doc._rev;
       return isOwn && !others && line === undefined ? 'remove' : undefined;
     };
     await rewrite(deviceId, make, holder);
@@ -92,10 +93,11 @@ export function createRecovery(deps: {
     if (patched !== undefined) await patch(subscriptionId, patched);
   }
 
-  async function settleRemoval({ subscriptionId, holder, deviceIds, cascade }: RemoveWork) {
+  async function settleRemoval(work: RemoveWork) {
+    const { subscriptionId, holder, deviceIds, cascade } = work;
     if ((await store.find(subscriptionId)) !== undefined) return;
     for (const id of deviceIds) {
-      await (cascade ? removeDevice : detach)(id, subscriptionId, holder);
+      await (cascade ? removeDevice(id, work) : detach(id, subscriptionId, holder));
     }
   }
 

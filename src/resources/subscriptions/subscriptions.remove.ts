@@ -11,7 +11,9 @@ import {
   settleCopies,
 } from './subscriptions.base.js';
 import type { Subscription } from './subscriptions.doc.js';
-import type { NotedWork } from './subscriptions.unfinished.js';
+import type { NotedWork, RemoveWork } from './subscriptions.unfinished.js';
+
+type Devices = Pick<RemoveWork, 'deviceIds' | 'unowned'>;
 
 export interface RemoveInput extends PathHolder {
   readonly subscriptionId: string;
@@ -24,9 +26,12 @@ export function createRemove(base: LineBase) {
   const { store, claims, unfinished } = base;
 
   /** The devices that it names or was imported with, others' left out. */
-  async function listDevices({ id, esn }: Subscription): Promise<string[]> {
+  async function listDevices({ id, esn }: Subscription): Promise<Devices> {
     const own = await store.listDeviceIds(id);
-    return [...new Set([...own, ...(esn === null ? [] : [esn])])];
+    const deviceIds = [...new Set([...own, ...(esn === null ? [] : [esn])])];
+    const stored = esn === null ? undefined : await store.findStored(esn);
+    const isUnowned = stored !== undefined && stored['pvt_subscription_id'] === undefined;
+    return { deviceIds, unowned: isUnowned ? { [stored._id]: stored._rev } : {} };
   }
 
   async function complete(line: Subscription, deviceIds: readonly string[], work?: NotedWork) {
@@ -41,11 +46,12 @@ export function createRemove(base: LineBase) {
     for (let tries = 1; ; tries += 1) {
       const line = await getHeld(base, input, input.subscriptionId);
       match(line.revision);
-      const deviceIds = await listDevices(line);
+      const devices = await listDevices(line);
+      const { deviceIds } = devices;
       const { id: subscriptionId, accountId, clusterId } = line;
       const holder = { accountId, clusterId };
       const { cascade } = input;
-      const work = { kind: 'remove', subscriptionId, holder, cascade, deviceIds } as const;
+      const work = { kind: 'remove', subscriptionId, holder, cascade, ...devices } as const;
       const noted = deviceIds.length === 0 ? undefined : await unfinished.note(work);
       try {
         await store.remove(line);

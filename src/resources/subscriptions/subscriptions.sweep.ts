@@ -38,7 +38,7 @@ export async function sweepLines(deps: SweepDeps): Promise<LineSweep> {
   const held = new Map<string, string[]>();
   const claimsMade = await readLines(deps, held, failures);
   const claimsReleased = await releaseOrphans(deps);
-  const copies = await settleCopies(deps, held);
+  const copies = await settleCopies(deps, held, failures);
   return { finished, claimsMade, claimsReleased, ...copies, failures };
 }
 
@@ -163,7 +163,11 @@ function isOwner(doc: SavedDoc | undefined, { kind, value }: Claim): boolean {
 }
 
 /** Every account's copies, those included that nothing stands behind any more. */
-async function settleCopies({ base, signal }: SweepDeps, held: ReadonlyMap<string, string[]>) {
+async function settleCopies(
+  { base, signal }: SweepDeps,
+  held: ReadonlyMap<string, string[]>,
+  failures: string[],
+) {
   let copiesWritten = 0;
   let copiesRemoved = 0;
   const holders = await base.store.listHolders();
@@ -172,9 +176,14 @@ async function settleCopies({ base, signal }: SweepDeps, held: ReadonlyMap<strin
     const copied = await base.store.listCopies(accountId);
     const ids = [...new Set([...(held.get(accountId) ?? []), ...copied])];
     for (let start = 0; start < ids.length; start += BATCH) {
-      const done = await base.copies.settle(accountId, ids.slice(start, start + BATCH));
-      copiesWritten += done.written;
-      copiesRemoved += done.removed;
+      try {
+        const done = await base.copies.settle(accountId, ids.slice(start, start + BATCH));
+        copiesWritten += done.written;
+        copiesRemoved += done.removed;
+      } catch (error) {
+        // One account must not keep the others from it; it may also be purged just now.
+        noteFailure(failures, `copies of ${accountId}`, error);
+      }
     }
   }
   return { copiesWritten, copiesRemoved };

@@ -30,6 +30,8 @@ export interface RemoveWork {
   readonly holder: Holder;
   readonly cascade: boolean;
   readonly deviceIds: readonly string[];
+  /** The revisions of those that name no subscription: from the next one on they are another's. */
+  readonly unowned?: Readonly<Record<string, string>>;
 }
 
 /** What an operation does beside its one write that counts, written down before it begins. */
@@ -42,6 +44,12 @@ export interface NotedWork<W extends Work = Work> {
   readonly modified: number;
   readonly doc: SavedDoc;
 }
+
+/**
+ * How long an operation may write after its note, milliseconds: one that stands still for longer,
+ * and counts as dead, must not go on where the sweep has undone what it began.
+ */
+export const WORK_MAX_MS = PENDING_CLAIM_MS / 2;
 
 const TYPE = 'line_work';
 const PREFIX = 'line-work:';
