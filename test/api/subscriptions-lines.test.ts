@@ -155,13 +155,15 @@ describe('an import', () => {
   it('of which a run was cut off is one import, however often it is repeated', async () => {
     const { mdn } = await rig.makeLine();
     const input = { accountId: CUSTOMER, cluster: SUPER, query: { mdn }, needsDevice: false };
-    const operation = { requestId: newId(), isRepeatable: true };
-    const run = (isRepeat: boolean) =>
-      runOperation({ ...operation, isRepeat }, () => parts().service.importLine(input));
-    const first = await run(false);
-    const second = await run(true);
+    const requestId = newId();
+    const run = (asked: string, isRepeat: boolean) =>
+      runOperation({ requestId: asked, isRepeatable: true, isRepeat }, () =>
+        parts().service.importLine(input),
+      );
+    const first = await run(requestId, false);
+    const second = await run(requestId, true);
     expect(second).toEqual(first);
-    await expect(run(false)).rejects.toMatchObject({ code: 'conflict' });
+    await expect(run(newId(), false)).rejects.toMatchObject({ code: 'conflict' });
     expect(await truth(first.subscription.id)).toEqual(first.subscription.stored);
   });
 

@@ -90,15 +90,16 @@ describe('PUT …/subscriptions/import', () => {
   });
 
   it('is a 409 that names what is in use, whoever has the line', async () => {
-    const { mdn, sim, esn } = await rig.importLine(RESELLER);
+    const { id, mdn, sim, esn } = await rig.importLine(RESELLER);
+    const where = { account_id: RESELLER, subscription_id: id };
     const before = await rig.revisions();
     const answer = await rig.ask('PUT', importPath, { data: { esn } });
     expect([answer.status, answer.body.data]).toEqual([
       409,
       {
-        mdn: { unique: { message: 'the MDN is already in use', cause: mdn } },
-        sim: { unique: { message: 'the SIM is already in use', cause: sim } },
-        esn: { unique: { message: 'the device is already in use', cause: esn } },
+        mdn: { unique: { message: 'the MDN is already in use', cause: mdn, ...where } },
+        sim: { unique: { message: 'the SIM is already in use', cause: sim, ...where } },
+        esn: { unique: { message: 'the device is already in use', cause: esn, ...where } },
       },
     ]);
     expect(await rig.revisions()).toEqual(before);

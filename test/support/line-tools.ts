@@ -29,13 +29,14 @@ export const pathOf = (account: string, id: string) =>
 export const devicePath = (account: string, id: string) =>
   `/v2/support/accounts/${account}/devices/${id}`;
 
-/** `data` of the 409 of a line of which others have this. */
+/** `data` of the 409 of a line of which others have this, and where they have it. */
 export function unique(line: Partial<MadeLine>) {
   const words = { mdn: 'MDN', sim: 'SIM', esn: 'device' };
   return Object.fromEntries(
     Object.entries(line).map(([kind, cause]) => {
       const message = `the ${words[kind as 'mdn']} is already in use`;
-      return [kind, { unique: { message, cause } }];
+      const where = { account_id: expect.any(String), subscription_id: expect.any(String) };
+      return [kind, { unique: { message, cause, ...where } }];
     }),
   );
 }

@@ -1,6 +1,7 @@
 import { AppError, hasCode } from '../../core/errors.js';
 import type { Claim, Claims } from '../../couch/claims.js';
 import { databases } from '../../couch/databases.js';
+import type { Subscription } from './subscriptions.doc.js';
 import { IDENTIFIERS, type IdentifierKind, type LineStore } from './subscriptions.store.js';
 
 /** What identifies a line; null where it has none. */
@@ -14,10 +15,15 @@ const WORDS = { mdn: 'MDN', sim: 'SIM', esn: 'device' } as const satisfies Recor
   string
 >;
 
-/** A number, SIM or device that another line has. */
-interface Taken {
+/** A number, SIM or device of a line. */
+interface Identifier {
   readonly kind: IdentifierKind;
   readonly value: string;
+}
+
+/** One that another line has; `holder` where that line can be read. */
+interface Taken extends Identifier {
+  readonly holder: Pick<Subscription, 'id' | 'accountId'> | undefined;
 }
 
 export type LineClaims = ReturnType<typeof createLineClaims>;
@@ -38,27 +44,38 @@ export function createLineClaims(deps: { store: LineStore; claims: Claims }) {
   }
 
   /** Lines that came by replication or with the demo data may have no claim: the views know. */
-  async function isTakenUnclaimed({ kind, value }: Taken, id: string): Promise<boolean> {
+  async function findUnclaimed({ kind, value }: Identifier, id: string) {
     const others = (await store.listIds(kind, [value])).filter((other) => other !== id);
     const lines = await store.findMany(others);
-    return [...lines.values()].some((line) => line[kind] === value);
+    return [...lines.values()].find((line) => line[kind] === value);
   }
 
-  async function isTaken(one: Taken, id: string): Promise<boolean> {
+  /** The line behind an identifier that is taken, for whoever has to look there. */
+  async function findHolder(one: Identifier, lineId: string | undefined): Promise<Taken> {
+    const holder =
+      lineId === undefined ? undefined : await store.find(lineId).catch(() => undefined);
+    return { ...one, holder };
+  }
+
+  async function findTaken(one: Identifier, id: string): Promise<Taken | undefined> {
     const claim = await claims.find(one.kind, one.value);
-    if (claim !== undefined && claim.owner.id !== id && (await isStillHeld(claim))) return true;
-    return isTakenUnclaimed(one, id);
+    if (claim !== undefined && claim.owner.id !== id && (await isStillHeld(claim))) {
+      return findHolder(one, claim.owner.id);
+    }
+    const holder = await findUnclaimed(one, id);
+    return holder === undefined ? undefined : { ...one, holder };
   }
 
-  /** True when the line has the claim now. */
-  async function take(one: Taken, id: string): Promise<boolean> {
+  /** Undefined when the line has the claim now. */
+  async function take(one: Identifier, id: string): Promise<Taken | undefined> {
     const owner = { id, database: databases.subscriptions };
     try {
       await claims.acquire(one.kind, one.value, owner, isStillHeld);
-      return true;
+      return undefined;
     } catch (error) {
-      if (hasCode(error, 'conflict') && error.reason === 'claimed') return false;
-      throw error;
+      if (!hasCode(error, 'conflict') || error.reason !== 'claimed') throw error;
+      const other = error.details?.['owner'];
+      return findHolder(one, typeof other === 'string' ? other : undefined);
     }
   }
 
@@ -67,7 +84,7 @@ export function createLineClaims(deps: { store: LineStore; claims: Claims }) {
   }
 
   /** Claims and confirms what a stored line has; `conflict` when that is another's by now. */
-  async function ensure(id: string, { kind, value }: Taken): Promise<void> {
+  async function ensure(id: string, { kind, value }: Identifier): Promise<void> {
     const owner = { id, database: databases.subscriptions };
     await claims.acquire(kind, value, owner, isStillHeld);
     await claims.confirm(kind, value, id);
@@ -80,7 +97,10 @@ export function createLineClaims(deps: { store: LineStore; claims: Claims }) {
     /** Names in one `conflict` all that the line is to have and another line has. */
     async check(id: string, wanted: Identifiers, had: Identifiers = NONE): Promise<void> {
       const taken: Taken[] = [];
-      for (const one of changesOf(wanted, had)) if (await isTaken(one, id)) taken.push(one);
+      for (const one of changesOf(wanted, had)) {
+        const found = await findTaken(one, id);
+        if (found !== undefined) taken.push(found);
+      }
       if (taken.length > 0) throw uniqueConflict(taken);
     },
 
@@ -93,8 +113,8 @@ export function createLineClaims(deps: { store: LineStore; claims: Claims }) {
     async acquire(id: string, wanted: Identifiers, had: Identifiers = NONE): Promise<void> {
       const taken: Taken[] = [];
       for (const one of changesOf(wanted, had)) {
-        const isFree = taken.length === 0 ? await take(one, id) : !(await isTaken(one, id));
-        if (!isFree) taken.push(one);
+        const found = await (taken.length === 0 ? take(one, id) : findTaken(one, id));
+        if (found !== undefined) taken.push(found);
       }
       if (taken.length > 0) throw uniqueConflict(taken);
     },
@@ -116,8 +136,9 @@ export function createLineClaims(deps: { store: LineStore; claims: Claims }) {
         } catch (error) {
           if (!hasCode(error, 'conflict')) throw error;
           // Another change of the same line, which came to nothing, may have given it back.
-          if (await take(one, id)) await claims.confirm(one.kind, one.value, id);
-          else taken.push(one);
+          const found = await take(one, id);
+          if (found === undefined) await claims.confirm(one.kind, one.value, id);
+          else taken.push(found);
         }
       }
       return taken.length === 0 ? undefined : uniqueConflict(taken);
@@ -132,21 +153,31 @@ export function createLineClaims(deps: { store: LineStore; claims: Claims }) {
   };
 }
 
-function changesOf(wanted: Identifiers, had: Identifiers): Taken[] {
+function changesOf(wanted: Identifiers, had: Identifiers): Identifier[] {
   return IDENTIFIERS.flatMap((kind) => {
     const value = wanted[kind];
     return value === null || value === had[kind] ? [] : [{ kind, value }];
   });
 }
 
-/** Kazoo's words for a value that is in use, under each identifier that is. */
+/** Kazoo's words for a value that is in use, and where, under each identifier that is. */
 function uniqueConflict(taken: readonly Taken[]): AppError {
   const data = Object.fromEntries(
-    taken.map(({ kind, value }) => [
-      kind,
-      { unique: { message: `the ${WORDS[kind]} is already in use`, cause: value } },
-    ]),
+    taken.map(({ kind, value, holder }) => {
+      const where = holder && { account_id: holder.accountId, subscription_id: holder.id };
+      return [kind, { unique: { ...usedWords(kind, value), ...where } }];
+    }),
   );
   const names = taken.map(({ kind, value }) => `${WORDS[kind]} ${value}`).join(', ');
   return new AppError('conflict', `already in use: ${names}`, { details: { data } });
+}
+
+function usedWords(kind: IdentifierKind, value: string) {
+  return { message: `the ${WORDS[kind]} is already in use`, cause: value };
+}
+
+/** The same for a number alone and without saying where: for whoever may not look there. */
+export function numberConflict(mdn: string): AppError {
+  const data = { mdn: { unique: usedWords('mdn', mdn) } };
+  return new AppError('conflict', `already in use: MDN ${mdn}`, { details: { data } });
 }

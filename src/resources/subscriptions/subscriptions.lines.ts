@@ -1,6 +1,7 @@
-import { AppError } from '../../core/errors.js';
+import { AppError, hasCode } from '../../core/errors.js';
 import { type LineBase, noSubscription } from './subscriptions.base.js';
 import type { ChangeLine } from './subscriptions.change.js';
+import { numberConflict } from './subscriptions.claims.js';
 import type { Subscription } from './subscriptions.doc.js';
 
 /** What other resources know of a line. */
@@ -74,8 +75,16 @@ export function createLines(base: LineBase, changeLine: ChangeLine) {
      * The number is the line's from now on. `conflict` when another line has it, and then nothing
      * has changed.
      */
-    completePort(port: { subscriptionId: string; portId: string; mdn: string }) {
-      return changePort(port.subscriptionId, port.portId, true, port.mdn);
+    async completePort(port: { subscriptionId: string; portId: string; mdn: string }) {
+      try {
+        return await changePort(port.subscriptionId, port.portId, true, port.mdn);
+      } catch (error) {
+        // The master of one cluster need not know which line of another one has the number.
+        if (hasCode(error, 'conflict') && 'data' in (error.details ?? {})) {
+          throw numberConflict(port.mdn);
+        }
+        throw error;
+      }
     },
 
     /** The line keeps the number that it has. */
