@@ -20,6 +20,7 @@ The store is the CouchDB of COUCHDB_URL (http://user:password@host:port), else a
   --rounds <n>     rounds of each comparison (default 7)
   --rows <n>       rows of a large month of usage (default 1000000)
   --soak <min>     minutes under load for the growth of memory (default 10)
+  --out <file>     writes there (a part by --only is printed alone otherwise)
   --no-write       print only
   --help           this text
 `;
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '7' },
     rows: { type: 'string', default: '1000000' },
     soak: { type: 'string', default: '10' },
+    out: { type: 'string' },
     'no-write': { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -93,8 +95,10 @@ async function main(): Promise<void> {
     await rig.close();
     await runHook('teardown');
   }
-  const isWhole = values.only === undefined && !values['no-write'];
-  if (isWhole) await writeFile('docs/benchmarks.md', toMarkdown(figures, describeRun(store)));
+  const file = values.out ?? (values.only === undefined ? 'docs/benchmarks.md' : undefined);
+  if (file !== undefined && !values['no-write']) {
+    await writeFile(file, toMarkdown(figures, describeRun(store)));
+  }
 }
 
 await main();
