@@ -1,6 +1,8 @@
 import { stamp } from '../../couch/doc.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
 
+const ACCOUNT_ID = /^[0-9a-f]{32}$/;
+
 /** What a carrier reports about one data session, at its end or while it lasts. */
 export interface UsageRecord {
   /** The document's id; the same however often and in whichever file the record comes. */
@@ -58,7 +60,8 @@ export function fromDoc(doc: SavedDoc, month: string): StoredUsage {
   const accountId = doc['pvt_account_id'];
   return {
     record: readRecord(doc, month),
-    accountId: typeof accountId === 'string' ? accountId : undefined,
+    // Whatever else somebody wrote there is nobody's.
+    accountId: typeof accountId === 'string' && ACCOUNT_ID.test(accountId) ? accountId : undefined,
     doc,
   };
 }

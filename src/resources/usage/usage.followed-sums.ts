@@ -35,8 +35,8 @@ export async function followSums(
   { month, group, before, to }: { month: string; group: SumGroup; before: SumsAt; to: string },
 ): Promise<SumsAt | undefined> {
   const { table } = before;
-  const weightless = listWeightless(table);
-  if (weightless === undefined) return undefined;
+  const asked = listWeightless(table);
+  if (asked === undefined) return undefined;
   const news = new Map<string, NewSum>();
   let from = before.sequence;
   let upTo = to;
@@ -44,13 +44,14 @@ export async function followSums(
     for (let round = 0; round < ROUNDS; round += 1) {
       const changed = await collectKeys(store, month, group, from);
       if (changed === undefined) return undefined;
-      const keys = new Map([...weightless, ...changed]);
-      if (keys.size > FOLLOWED_MAX) return undefined;
+      // What an earlier round was told may have changed since, and weightless sums unnoticed.
+      for (const [text, key] of changed) asked.set(text, key);
+      if (asked.size > FOLLOWED_MAX) return undefined;
       const [sums, total] = await Promise.all([
-        store.findSums(month, [...keys.values()]),
+        store.findSums(month, [...asked.values()]),
         store.sumMonth(month, group),
       ]);
-      for (const [text, key] of keys) news.set(text, { key, bytes: undefined });
+      for (const [text, key] of asked) news.set(text, { key, bytes: undefined });
       for (const { accountId, mdn, bytes } of sums) {
         if (bytes < 0) return undefined;
         news.set(textOf([accountId, mdn]), { key: [accountId, mdn], bytes });
@@ -75,7 +76,7 @@ function textOf(key: SumKey): string {
 }
 
 /** The sums of no bytes; undefined when there is one below zero, which could hide another. */
-function listWeightless(table: SumTable): ReadonlyMap<string, SumKey> | undefined {
+function listWeightless(table: SumTable): Map<string, SumKey> | undefined {
   const keys = new Map<string, SumKey>();
   for (const { accountId, mdn, bytes } of table) {
     if (bytes < 0) return undefined;
