@@ -4,7 +4,7 @@ import { createApiDocument } from './api-document.js';
 import type { Log } from './log.js';
 import type { RequestMeter } from './metrics-requests.js';
 import { type DeclaredPath, declarePaths } from './metrics-routes.js';
-import { createOthers, describeOthers, otherPaths, type SurfaceDeps } from './other-surfaces.js';
+import { createOthers, declareOthers, describeOthers, type SurfaceDeps } from './other-surfaces.js';
 import { createRoutes } from './routes.js';
 import type { Services } from './services.js';
 import { createCrossbar } from './surfaces/crossbar/crossbar.js';
@@ -125,7 +125,7 @@ export function createStartingApp(
   deps: Pick<AppDeps, 'log' | 'metrics' | 'trustProxy' | 'requestTimeoutMs'>,
 ): Express {
   const app = express();
-  watchRequests(app, deps, declarePaths([], otherPaths));
+  watchRequests(app, deps, declarePaths([]));
   app.use(
     createHealth({ isDraining: () => false, listFaults: () => Promise.resolve(['starting']) }),
   );
@@ -148,7 +148,7 @@ export function createApp(deps: AppDeps): Express {
   // Surfaces compute the entity tags that their clients know; Express's own would hide them.
   app.set('etag', false);
   app.set('query parser', 'simple');
-  watchRequests(app, deps, declarePaths(crossbar.routes, otherPaths));
+  watchRequests(app, deps, declarePaths(crossbar.routes, declareOthers(deps.services)));
   app.use((_request, response, next) => {
     // A connection that is kept open would outlive the drain.
     if (deps.health.isDraining()) response.setHeader('connection', 'close');

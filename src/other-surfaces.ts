@@ -1,7 +1,12 @@
 import type { SurfaceDescription } from './api-document.js';
 import type { DeclaredPath } from './metrics-routes.js';
+import { authorizedIpCommands } from './resources/authorized-ips/authorized-ips.handlers.js';
+import { platformAccountCommands } from './resources/platform-accounts/platform-accounts.handlers.js';
 import type { Services } from './services.js';
 import type { GuardLogin, Limits } from './surfaces/http/limits.js';
+import type { Command } from './surfaces/platform-api/command.js';
+import { describePlatformApi } from './surfaces/platform-api/openapi.js';
+import { createPlatformApi } from './surfaces/platform-api/platform-api.js';
 
 /** What every surface beside crossbar is made with. */
 export interface SurfaceDeps {
@@ -18,15 +23,35 @@ export interface SurfaceDeps {
   readonly onError: (error: unknown, status: number) => void;
 }
 
+const PLATFORM_API = '/platform_api';
+
+/** The commands of Voximplant's Management API. */
+function createCommands({ platform, authorizedIps }: Services): readonly Command[] {
+  return [...platformAccountCommands(platform), ...authorizedIpCommands(authorizedIps.service)];
+}
+
 /** What the surfaces beside crossbar say of themselves in the API document. */
-export function describeOthers(_services: Services): readonly SurfaceDescription[] {
-  return [];
+export function describeOthers(services: Services): readonly SurfaceDescription[] {
+  return [describePlatformApi(createCommands(services))];
 }
 
 /** The whole paths that the surfaces beside crossbar answer. */
-export const otherPaths: readonly DeclaredPath[] = [];
+export function declareOthers(services: Services): readonly DeclaredPath[] {
+  const names = createCommands(services).map(({ name }) => `/${name}`);
+  return ['', ...names].map((path) => ({
+    path: PLATFORM_API + path,
+    surface: 'platform-api',
+    methods: ['GET', 'POST'],
+  }));
+}
 
 /** The surfaces beside crossbar, each with the path that it stands under. */
-export function createOthers(_deps: SurfaceDeps): readonly { base: string; handle: never }[] {
-  return [];
+export function createOthers(deps: SurfaceDeps) {
+  const { services } = deps;
+  const platformApi = createPlatformApi({
+    ...deps,
+    commands: createCommands(services),
+    authenticator: services.platform.authenticator,
+  });
+  return [{ base: PLATFORM_API, handle: platformApi }];
 }
