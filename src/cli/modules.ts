@@ -6,6 +6,7 @@ import { kappsMaintenance } from './kapps-maintenance.js';
 import { kazooIpsMaintenance } from './kazoo-ips-maintenance.js';
 import { keysMaintenance } from './keys-maintenance.js';
 import { mvnosMaintenance } from './mvnos-maintenance.js';
+import { platformMaintenance } from './platform-maintenance.js';
 import { portsMaintenance } from './ports-maintenance.js';
 import { topMaintenance } from './top-maintenance.js';
 import { usageMaintenance } from './usage-maintenance.js';
@@ -19,6 +20,7 @@ export const modules: readonly Module[] = [
   kazooIpsMaintenance,
   keysMaintenance,
   mvnosMaintenance,
+  platformMaintenance,
   portsMaintenance,
   topMaintenance,
   usageMaintenance,

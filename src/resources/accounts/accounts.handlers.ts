@@ -15,6 +15,7 @@ import { accountParams, anyBody, patchEnvelope } from '../../surfaces/crossbar/s
 import type { ApiKeys } from './accounts.api-keys.js';
 import type { Account } from './accounts.doc.js';
 import type { AccountListing, ListedAccount } from './accounts.listing.js';
+import { type Admits, changeMembers, warnOfLockout } from './accounts.lockout.js';
 import {
   accountAnswer,
   accountBody,
@@ -34,6 +35,7 @@ export interface AccountHandlerDeps {
   readonly listing: AccountListing;
   readonly apiKeys: ApiKeys;
   readonly now: () => number;
+  readonly admits: Admits;
 }
 
 function createPresent(deps: AccountHandlerDeps) {
@@ -131,8 +133,13 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       bodyShown: accountBody,
       answer: accountAnswer,
       hasPreconditions: true,
-      run: async ({ params, data, caller, match }) =>
-        answer(await accounts.replace(params.account_id, data, caller, match), caller),
+      answerMembers: changeMembers,
+      run: async ({ params, data, caller, match, address }) => {
+        const { account_id: id } = params;
+        const more = await warnOfLockout(deps.admits, id, data, address);
+        const account = await accounts.replace(id, data, caller, match);
+        return { ...(await answer(account, caller)), ...more };
+      },
     }),
     route({
       ...shared,
@@ -144,9 +151,15 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       envelope: patchEnvelope,
       answer: accountAnswer,
       hasPreconditions: true,
-      run: async ({ params, data, envelope, caller, match }) => {
+      answerMembers: changeMembers,
+      run: async ({ params, data, envelope, caller, match, address }) => {
         const options = { recursive: envelope.recursive ?? true, callerId: caller.accountId };
-        return answer(await accounts.patch(params.account_id, data, options, match), caller);
+        const { account_id: id } = params;
+        const more = await warnOfLockout(deps.admits, id, data, address);
+        return {
+          ...(await answer(await accounts.patch(id, data, options, match), caller)),
+          ...more,
+        };
       },
     }),
     route({
@@ -154,7 +167,7 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       method: 'DELETE',
       operationId: 'deleteAccount',
       summary: 'Delete an account',
-      description: 'Refused (409) while it has descendants; its dedicated IPs are released.',
+      description: 'Refused (409) while it has descendants; its IPs are released.',
       params: accountParams,
       answer: deletedAccount,
       hasPreconditions: true,
