@@ -1,4 +1,5 @@
 import type { SurfaceDescription } from './api-document.js';
+import type { AppError } from './core/errors.js';
 import type { DeclaredPath } from './metrics-routes.js';
 import { authorizedIpCommands } from './resources/authorized-ips/authorized-ips.handlers.js';
 import { platformAccountCommands } from './resources/platform-accounts/platform-accounts.handlers.js';
@@ -6,7 +7,7 @@ import type { Services } from './services.js';
 import type { GuardLogin, Limits } from './surfaces/http/limits.js';
 import type { Command } from './surfaces/platform-api/command.js';
 import { describePlatformApi } from './surfaces/platform-api/openapi.js';
-import { createPlatformApi } from './surfaces/platform-api/platform-api.js';
+import { createPlatformApi, createPlatformRefusal } from './surfaces/platform-api/platform-api.js';
 
 /** What every surface beside crossbar is made with. */
 export interface SurfaceDeps {
@@ -54,4 +55,10 @@ export function createOthers(deps: SurfaceDeps) {
     authenticator: services.platform.authenticator,
   });
   return [{ base: PLATFORM_API, handle: platformApi }];
+}
+
+/** The same while the service starts: each refuses in its own words. */
+export function createStartingOthers(errorOf: () => AppError) {
+  const onError = () => undefined;
+  return [{ base: PLATFORM_API, handle: createPlatformRefusal({ onError }, errorOf) }];
 }

@@ -1,6 +1,5 @@
 import type { Caller } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
-import { toGregorian } from '../../core/gregorian.js';
 import type { Page } from '../../core/paging.js';
 import { accountAdmin, accountMember, anyToken } from '../../surfaces/crossbar/access.js';
 
@@ -16,6 +15,7 @@ import type { ApiKeys } from './accounts.api-keys.js';
 import type { Account } from './accounts.doc.js';
 import type { AccountListing, ListedAccount } from './accounts.listing.js';
 import { type Admits, changeMembers, warnOfLockout } from './accounts.lockout.js';
+import { createPresentAccount } from './accounts.present.js';
 import {
   accountAnswer,
   accountBody,
@@ -38,33 +38,9 @@ export interface AccountHandlerDeps {
   readonly admits: Admits;
 }
 
-function createPresent(deps: AccountHandlerDeps) {
-  return async (account: Account, caller: Caller) => {
-    const standing = await deps.listing.findStanding(account, caller.accountId);
-    return {
-      ...account.fields,
-      id: account.id,
-      name: account.name,
-      created: account.created,
-      enabled: account.isEnabled,
-      superduper_admin: account.isSuperduper,
-      wnm_allow_additions: account.mayAddNumbers,
-      is_reseller: account.isReseller,
-      ...(standing.resellerId === undefined ? {} : { reseller_id: standing.resellerId }),
-      billing_mode: standing.billingMode,
-      ...(account.notificationPreference === undefined
-        ? {}
-        : { notification_preference: account.notificationPreference }),
-      ...(account.trialExpires === undefined
-        ? {}
-        : { trial_time_left: Math.max(0, account.trialExpires - toGregorian(deps.now())) }),
-    };
-  };
-}
-
 function createRoutes(deps: AccountHandlerDeps): Route[] {
   const { accounts } = deps;
-  const present = createPresent(deps);
+  const present = createPresentAccount(deps);
   const create = async (fields: Record<string, unknown>, parentId: string, caller: Caller) => {
     const account = await accounts.create(fields, { parentId, callerId: caller.accountId });
     return {
@@ -106,7 +82,7 @@ function createRoutes(deps: AccountHandlerDeps): Route[] {
 
 function documentRoutes(deps: AccountHandlerDeps): Route[] {
   const { accounts } = deps;
-  const present = createPresent(deps);
+  const present = createPresentAccount(deps);
   const answer = async (account: Account, caller: Caller) => ({
     data: await present(account, caller),
     revision: account.revision,

@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { AppError } from '../../core/errors.js';
 import { type Operation, runOperation } from '../../core/operation.js';
 import { createRequestLimiter, type GuardLogin, type Limits } from '../http/limits.js';
+import { noteOutcome } from '../http/outcome.js';
 import { requestIdOf } from '../http/request-id.js';
 import type { Command } from './command.js';
 import {
@@ -14,14 +15,18 @@ import {
 import { presentError } from './errors.js';
 import { type Parameters, readParameters, readQuery } from './parameters.js';
 
-export interface PlatformApiDeps {
+/** What is needed to refuse a request. */
+export interface FailureDeps {
+  /** Called once for every failed request, with what happened. */
+  readonly onError: (error: unknown, status: number) => void;
+}
+
+export interface PlatformApiDeps extends FailureDeps {
   readonly commands: readonly Command[];
   readonly authenticator: PlatformAuthenticator;
   readonly limits: Limits;
   readonly guardLogin: GuardLogin;
   readonly requestTimeoutMs: number;
-  /** Called once for every failed request, with what happened. */
-  readonly onError: (error: unknown, status: number) => void;
 }
 
 const ALLOWED = 'GET, POST';
@@ -37,12 +42,14 @@ function send(response: Response, body: object, headers: Record<string, string> 
 }
 
 /** Two members, because the SDKs read one or the other (reference A3). */
-function sendFailure(deps: PlatformApiDeps, response: Response, error: unknown): void {
+function sendFailure(deps: FailureDeps, response: Response, error: unknown): void {
   const { errors, status, retryAfterS } = presentError(error);
+  const [first] = errors;
   deps.onError(error, status);
+  noteOutcome(response, { status, errorCode: first?.code ?? 0 });
   send(
     response,
-    { error: errors[0], errors },
+    { error: first, errors },
     {
       ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
       ...(status === 405 ? { allow: ALLOWED } : {}),
@@ -50,6 +57,25 @@ function sendFailure(deps: PlatformApiDeps, response: Response, error: unknown):
       ...(status === 413 ? { connection: 'close' } : {}),
     },
   );
+}
+
+/** The headers of every answer; the request's id. */
+function setHeaders(request: Request, response: Response): string {
+  const requestId = requestIdOf(request);
+  response.setHeader('x-request-id', requestId);
+  response.setHeader('cache-control', 'no-store');
+  // Answers are data: whatever else a browser takes one for, it must not run or load anything.
+  response.setHeader('x-content-type-options', 'nosniff');
+  response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
+  return requestId;
+}
+
+/** Refuses every request in the surface's words, as while the service starts. */
+export function createPlatformRefusal(deps: FailureDeps, errorOf: () => AppError): RequestHandler {
+  return (request, response) => {
+    setHeaders(request, response);
+    sendFailure(deps, response, errorOf());
+  };
 }
 
 /** The name in the path, or that of `cmd`, with or without a slash behind it. */
@@ -135,13 +161,8 @@ export function createPlatformApi(deps: PlatformApiDeps): RequestHandler {
   }
 
   return (request, response, next) => {
-    const requestId = requestIdOf(request);
+    const requestId = setHeaders(request, response);
     const deadlineAt = Date.now() + deps.requestTimeoutMs;
-    response.setHeader('x-request-id', requestId);
-    response.setHeader('cache-control', 'no-store');
-    // Answers are data: whatever else a browser takes one for, it must not run or load anything.
-    response.setHeader('x-content-type-options', 'nosniff');
-    response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
     const operation: Operation = { requestId, deadlineAt };
     runOperation(operation, () => {
       serve(request, response, operation).catch((error: unknown) => {
