@@ -21,7 +21,9 @@ export async function warnOfLockout(
   asked: Readonly<Record<string, unknown>>,
   address: string,
 ): Promise<{ readonly members?: { readonly warnings: readonly string[] } }> {
-  if (asked['enforce_authorized_ips'] !== true || (await admits(accountId, address))) return {};
+  // Kazoo's clients may send booleans as texts, which are read as what they say.
+  const isOn = [true, 'true'].includes(asked['enforce_authorized_ips'] as boolean | string);
+  if (!isOn || (await admits(accountId, address))) return {};
   const warning =
     `the account's authorized IPs do not allow your address ${address}: calls of its ` +
     'Voximplant clients by key from there are refused from now on';
