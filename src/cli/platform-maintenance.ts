@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { AppError } from '../core/errors.js';
 import { fromGregorian } from '../core/gregorian.js';
 import type {
@@ -83,7 +83,11 @@ async function createKey(call: Call): Promise<Outcome> {
   const [platformId = '', path] = call.args;
   const accounts = await service(call);
   if (path !== undefined) await writeSecret(path, '');
-  const credentials = await accounts.createKey(platformId);
+  const credentials = await accounts.createKey(platformId).catch(async (error: unknown) => {
+    // The file is ours and empty: left behind, it would forbid the next try.
+    if (path !== undefined) await rm(path, { force: true });
+    throw error;
+  });
   const text = `${JSON.stringify(credentials, null, 2)}\n`;
   if (path === undefined) call.terminal.print(text.trimEnd());
   else await writeFile(path, text);
