@@ -88,6 +88,17 @@ describe('two processes on the same databases', () => {
     }
   });
 
+  it('say no other total than that of a page that shows all', async () => {
+    for (let n = 1; n <= 5; n += 1) await add(one, `10.2.1.${n}`);
+    await sleep(SEEN_MS);
+    await check(two, '10.2.1.1');
+    expect(await remove(one, '10.2.1.1')).toEqual({ result: 1 });
+    expect(await call(two, GET, { count: '10' })).toMatchObject({ count: 4, total_count: 4 });
+    expect(await call(two, GET, { count: '2' })).toMatchObject({ count: 2 });
+    expect(await remove(one, 'all')).toEqual({ result: 4 });
+    expect(await call(two, GET, {})).toEqual({ result: [], count: 0, total_count: 0 });
+  });
+
   it('show a network at once that the other one has added first', async () => {
     for (let n = 1; n <= ROUNDS; n += 1) {
       const ip = `10.3.0.${n}`;

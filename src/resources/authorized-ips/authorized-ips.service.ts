@@ -134,10 +134,10 @@ export function createAuthorizedIpService(deps: {
         count(accountId, filter),
         store.list(accountId, filter, { offset, count: query.count }),
       ]);
-      return {
-        entries,
-        total: Math.max(total, entries.length === 0 ? 0 : offset + entries.length),
-      };
+      const seen = entries.length === 0 ? 0 : offset + entries.length;
+      // The count may be a moment older than the page, where that is the last one it says all.
+      const isLast = entries.length < query.count && (seen > 0 || offset === 0);
+      return { entries, total: isLast ? seen : Math.max(total, seen) };
     }
     const sets = await Promise.all([
       exactly === undefined ? undefined : find(accountId, { exactly }),
