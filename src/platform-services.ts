@@ -4,7 +4,7 @@ import type { Account } from './resources/accounts/accounts.doc.js';
 import type { Identifiers } from './resources/accounts/accounts.identifiers.js';
 import type { AccountService } from './resources/accounts/accounts.service.js';
 import type { AuthorizedIpParts } from './resources/authorized-ips/authorized-ips.parts.js';
-import { createPlatformAccountParts } from './resources/platform-accounts/platform-accounts.parts.js';
+import { createPlatformParts } from './resources/platform-accounts/platform-accounts.parts.js';
 import type {
   AccountsOfPlatform,
   PlatformIdentifier,
@@ -66,7 +66,7 @@ function createAccounts({ accounts, identifiers, claims }: PlatformDeps): Accoun
 
 /** Builds the services that Voximplant's clients speak to. */
 export function createPlatform(deps: PlatformDeps) {
-  return createPlatformAccountParts({
+  return createPlatformParts({
     ...deps,
     accounts: createAccounts(deps),
     findAccount: createFinder(deps),

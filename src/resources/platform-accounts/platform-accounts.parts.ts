@@ -8,7 +8,7 @@ import {
 } from './platform-accounts.service.js';
 import { createSessions } from './platform-accounts.sessions.js';
 
-/** The keyed digests and slow hashes of secrets; see `core/secret-box` and `core/credential-hash`. */
+/** Keyed digests and slow hashes of secrets: `core/secret-box`, `core/credential-hash`. */
 export interface PlatformSecrets {
   readonly box: SecretBox;
   readonly apiKeyDigests: {
@@ -22,7 +22,7 @@ export interface PlatformSecrets {
 }
 
 /** Everything about accounts as Voximplant's clients know them. */
-export function createPlatformAccountParts(deps: {
+export function createPlatformParts(deps: {
   readonly accounts: AccountsOfPlatform;
   /** The account of an identifier, at most a second old. */
   readonly findAccount: (
