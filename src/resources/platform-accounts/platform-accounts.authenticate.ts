@@ -165,6 +165,10 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
       try {
         const { account, stamp } = await look(credentials);
         known.set(key, account.accountId);
+        // Before a body is read only the header is known, without the account that may be in it.
+        if (credentials.kind === 'token' && credentials.account !== undefined) {
+          known.set(keyOf({ ...credentials, account: undefined }), account.accountId);
+        }
         // A password gets in from anywhere: somebody must be able to mend the list.
         const isKey = !stamp.startsWith(`${PASSWORD}:`);
         if (isKey && account.isGuarded && !(await deps.admits(account.accountId, address))) {
