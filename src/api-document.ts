@@ -27,9 +27,30 @@ const TAGS = {
   Users: 'People of an account',
 };
 
-/** The OpenAPI 3.1 document of all surfaces, made from the routes' own declarations. */
-export function createApiDocument(routes: readonly Route[], version: string): object {
-  const crossbar = describeCrossbar(routes);
+/** What a surface says of itself in the document; names of components are its own. */
+export interface SurfaceDescription {
+  readonly paths: Readonly<Record<string, object>>;
+  readonly components: Readonly<Record<string, object>>;
+}
+
+/** The members of all under the same name, in one object. */
+function mergeComponents(parts: readonly SurfaceDescription[]): Record<string, object> {
+  const merged: Record<string, object> = {};
+  for (const { components } of parts) {
+    for (const [kind, members] of Object.entries(components)) {
+      merged[kind] = { ...merged[kind], ...members };
+    }
+  }
+  return merged;
+}
+
+/** The OpenAPI 3.1 document of all surfaces, made from their own declarations. */
+export function createApiDocument(
+  routes: readonly Route[],
+  others: readonly SurfaceDescription[],
+  version: string,
+): object {
+  const parts: readonly SurfaceDescription[] = [describeCrossbar(routes), ...others];
   return {
     openapi: '3.1.0',
     info: {
@@ -40,7 +61,12 @@ export function createApiDocument(routes: readonly Route[], version: string): ob
     },
     servers: [{ url: '/', description: 'This server' }],
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
-    paths: { ...createHealthPaths(), ...createMetricsPaths(), ...crossbar.paths },
-    components: crossbar.components,
+    paths: Object.assign(
+      {},
+      createHealthPaths(),
+      createMetricsPaths(),
+      ...parts.map(({ paths }) => paths),
+    ),
+    components: mergeComponents(parts),
   };
 }

@@ -4,12 +4,13 @@ import { createApiDocument } from './api-document.js';
 import type { Log } from './log.js';
 import type { RequestMeter } from './metrics-requests.js';
 import { type DeclaredPath, declarePaths } from './metrics-routes.js';
+import { createOthers, describeOthers, otherPaths, type SurfaceDeps } from './other-surfaces.js';
 import { createRoutes } from './routes.js';
 import type { Services } from './services.js';
 import { createCrossbar } from './surfaces/crossbar/crossbar.js';
 import type { CrossbarDeps } from './surfaces/crossbar/exchange.js';
 import { createFallback, starting } from './surfaces/crossbar/fallback.js';
-import type { Limits } from './surfaces/crossbar/limits.js';
+import { createLoginGuard, type Limits } from './surfaces/http/limits.js';
 import { createApiPages } from './surfaces/operations/api-pages.js';
 import { createHealth, type HealthDeps } from './surfaces/operations/health.js';
 import { createMetricsPage, type MetricsPageDeps } from './surfaces/operations/metrics.js';
@@ -80,7 +81,19 @@ function isGone(error: unknown): boolean {
   return error.code === 'ECONNRESET' || error.code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
-function crossbarDeps(deps: AppDeps): CrossbarDeps {
+function surfaceDeps(deps: AppDeps): SurfaceDeps {
+  return {
+    ...deps,
+    guardLogin: createLoginGuard(deps.limits),
+    onError: (error, status) => {
+      if (isGone(error)) deps.log.debug('the client went away', { error });
+      else if (status >= 500) deps.log.error('request failed', { status, error });
+      else deps.log.debug('request refused', { status, error });
+    },
+  };
+}
+
+function crossbarDeps(deps: AppDeps, shared: SurfaceDeps): CrossbarDeps {
   const { services } = deps;
   const { pathAccounts } = services;
   return {
@@ -98,15 +111,12 @@ function crossbarDeps(deps: AppDeps): CrossbarDeps {
     clusters: services.support.clusters.directory,
     idempotency: services.idempotency,
     limits: deps.limits,
+    guardLogin: shared.guardLogin,
     version: deps.version,
     publicUrl: deps.publicUrl,
     requestTimeoutMs: deps.requestTimeoutMs,
     now: deps.now,
-    onError: (error, status) => {
-      if (isGone(error)) deps.log.debug('the client went away', { error });
-      else if (status >= 500) deps.log.error('request failed', { status, error });
-      else deps.log.debug('request refused', { status, error });
-    },
+    onError: shared.onError,
   };
 }
 
@@ -115,7 +125,7 @@ export function createStartingApp(
   deps: Pick<AppDeps, 'log' | 'metrics' | 'trustProxy' | 'requestTimeoutMs'>,
 ): Express {
   const app = express();
-  watchRequests(app, deps, declarePaths([]));
+  watchRequests(app, deps, declarePaths([], otherPaths));
   app.use(
     createHealth({ isDraining: () => false, listFaults: () => Promise.resolve(['starting']) }),
   );
@@ -132,12 +142,13 @@ export function createStartingApp(
 
 /** The HTTP application: health, API pages, and every surface under its base path. */
 export function createApp(deps: AppDeps): Express {
-  const crossbar = crossbarDeps(deps);
+  const shared = surfaceDeps(deps);
+  const crossbar = crossbarDeps(deps, shared);
   const app = express();
   // Surfaces compute the entity tags that their clients know; Express's own would hide them.
   app.set('etag', false);
   app.set('query parser', 'simple');
-  watchRequests(app, deps, declarePaths(crossbar.routes));
+  watchRequests(app, deps, declarePaths(crossbar.routes, otherPaths));
   app.use((_request, response, next) => {
     // A connection that is kept open would outlive the drain.
     if (deps.health.isDraining()) response.setHeader('connection', 'close');
@@ -145,6 +156,7 @@ export function createApp(deps: AppDeps): Express {
   });
   // Before everything else, helmet included: its answers have their own headers, and are hot.
   app.use('/v2', createCrossbar(crossbar));
+  for (const { base, handle } of createOthers(shared)) app.use(base, handle);
   app.use(
     helmet({
       // Plain HTTP on a private network is a usual installation; browsers must not be sent to TLS.
@@ -158,7 +170,9 @@ export function createApp(deps: AppDeps): Express {
   app.get('/', (_request, response) => response.redirect('/docs/'));
   app.use(
     '/docs',
-    createApiPages(() => createApiDocument(crossbar.routes, deps.version)),
+    createApiPages(() =>
+      createApiDocument(crossbar.routes, describeOthers(deps.services), deps.version),
+    ),
   );
   app.use(createFallback(crossbar));
   return app;

@@ -1,5 +1,5 @@
 /** Whom a path speaks to; `none` is no path of ours. */
-export type Surface = 'crossbar' | 'operations' | 'docs' | 'none';
+export type Surface = 'crossbar' | 'platform-api' | 'json-api' | 'operations' | 'docs' | 'none';
 
 /** A path that is answered, its parameters in braces, and the methods that it takes. */
 export interface DeclaredPath {
@@ -40,9 +40,13 @@ const docsPaths: readonly DeclaredPath[] = [
   '/docs/assets/{file}',
 ].map((path) => ({ path, surface: 'docs', methods: ['GET', 'HEAD'] }));
 
-/** Every path of the service; `routes` are those of the crossbar surface, below `/v2`. */
+/**
+ * Every path of the service; `routes` are those of the crossbar surface, below `/v2`, and `others`
+ * the whole paths of the other surfaces.
+ */
 export function declarePaths(
   routes: readonly { readonly method: string; readonly path: string }[],
+  others: readonly DeclaredPath[] = [],
 ): readonly DeclaredPath[] {
   // Every path takes OPTIONS, and POST for the verb that it names in its body.
   const methods = new Map<string, Set<string>>();
@@ -58,7 +62,7 @@ export function declarePaths(
       aliases: isOwn ? [`${CROSSBAR}/account${path.slice(OWN_ACCOUNT.length)}`] : [],
     };
   });
-  return [...operationPaths, ...docsPaths, ...crossbar];
+  return [...operationPaths, ...docsPaths, ...crossbar, ...others];
 }
 
 interface Step {

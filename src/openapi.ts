@@ -1,4 +1,5 @@
 import { createApiDocument } from './api-document.js';
+import { describeOthers } from './other-surfaces.js';
 import { createRoutes } from './routes.js';
 import type { Services } from './services.js';
 import { VERSION } from './version.js';
@@ -9,6 +10,11 @@ import { VERSION } from './version.js';
  */
 export function openApiText(): string {
   const unused = new Proxy({}, { get: (_target, name) => (name === 'then' ? undefined : unused) });
-  const routes = createRoutes(unused as Services, Date.now);
-  return `${JSON.stringify(createApiDocument(routes, VERSION), null, 2)}\n`;
+  const services = unused as Services;
+  const document = createApiDocument(
+    createRoutes(services, Date.now),
+    describeOthers(services),
+    VERSION,
+  );
+  return `${JSON.stringify(document, null, 2)}\n`;
 }

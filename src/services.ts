@@ -9,6 +9,7 @@ import type { Couch } from './couch/types.js';
 import type { Log } from './log.js';
 import { createApiKeys } from './resources/accounts/accounts.api-keys.js';
 import { createAccountClaims } from './resources/accounts/accounts.claims.js';
+import { createIdentifiers } from './resources/accounts/accounts.identifiers.js';
 import { createAccountListing } from './resources/accounts/accounts.listing.js';
 import type { AccountParticipant } from './resources/accounts/accounts.participant.js';
 import { refreshAccounts } from './resources/accounts/accounts.refresh.js';
@@ -99,6 +100,11 @@ function createAccounts(
   return {
     service,
     listing: createAccountListing({ store, findMasterId: system.findMasterId }),
+    identifiers: createIdentifiers({
+      claims: accountClaims,
+      service,
+      onCleanupFailure: parts.onCleanupFailure,
+    }),
     apiKeys: createApiKeys({
       store,
       service,
@@ -203,6 +209,7 @@ export function createServices(deps: ServiceDeps) {
     accounts: accounts.service,
     pathAccounts,
     listing: accounts.listing,
+    identifiers: accounts.identifiers,
     apiKeys: accounts.apiKeys,
     users: users.service,
     ips: ips.service,

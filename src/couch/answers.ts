@@ -191,7 +191,10 @@ export function parseChanges(answer: unknown): {
 function parseChange(entry: unknown): Change {
   if (!isFields(entry) || typeof entry['id'] !== 'string') throw badAnswer('a change without id');
   const { id, doc } = entry;
-  const change = { id, seq: parseSeq(entry['seq']), deleted: entry['deleted'] === true };
+  const [winner] = list(entry, 'changes');
+  const rev = isFields(winner) ? winner['rev'] : undefined;
+  if (typeof rev !== 'string') throw badAnswer('a change without revision');
+  const change = { id, seq: parseSeq(entry['seq']), rev, deleted: entry['deleted'] === true };
   return isSaved(doc) ? { ...change, doc: doc satisfies StoredDoc } : change;
 }
 

@@ -174,10 +174,15 @@ async function listClaims(
 export function claimId(kind: string, value: string): string {
   if (!KIND.test(kind)) throw new AppError('internal', `not a kind of claim: ${kind}`);
   const id = `${kind}:${encodeValue(value)}`;
-  if (value === '' || !isSafeId(id)) {
+  if (!isClaimable(kind, value)) {
     throw new AppError('invalid', `not a value that can be unique: ${kind}`, { subject: value });
   }
   return id;
+}
+
+/** Whether there can be a claim of that value. */
+export function isClaimable(kind: string, value: string): boolean {
+  return value !== '' && isSafeId(`${kind}:${encodeValue(value)}`);
 }
 
 function encodeValue(value: string): string {

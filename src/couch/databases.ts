@@ -14,13 +14,16 @@ const ACCOUNT_DATABASE = /^account\/([0-9a-f]{2})\/([0-9a-f]{2})\/([0-9a-f]{28})
  */
 export const databases = {
   accounts: databaseName('accounts'),
+  authorizedIps: databaseName('authorized_ips'),
   claims: databaseName('claims'),
   dedicatedIps: databaseName('dedicated_ips'),
   clusters: databaseName('kazoo_clusters-top'),
   mvnos: databaseName('mvnos-top'),
+  operators: databaseName('operators-top'),
   ops: databaseName('ops-top'),
   ports: databaseName('ports-top'),
   routing: databaseName('routing-top'),
+  sipAuth: databaseName('sip_auth'),
   subscriptions: databaseName('subscriptions-top'),
   systemAuth: databaseName('system_auth'),
   systemConfig: databaseName('system_config'),
@@ -42,13 +45,16 @@ export const USAGE_VIEWS = 'usage';
 /** Every database that must be there before the service is ready. */
 export const systemDatabases: readonly SystemDatabase[] = [
   { name: databases.accounts, views: 'accounts' },
+  { name: databases.authorizedIps, views: 'authorized_ips' },
   { name: databases.claims, views: undefined },
   { name: databases.dedicatedIps, views: 'dedicated_ips' },
   { name: databases.clusters, views: 'kazoo_clusters-top' },
   { name: databases.mvnos, views: 'mvnos-top' },
+  { name: databases.operators, views: undefined },
   { name: databases.ops, views: 'ops-top' },
   { name: databases.ports, views: 'ports-top' },
   { name: databases.routing, views: 'routing-top' },
+  { name: databases.sipAuth, views: undefined },
   { name: databases.subscriptions, views: 'subscriptions-top' },
   { name: databases.systemAuth, views: undefined },
   { name: databases.systemConfig, views: undefined },

@@ -63,6 +63,8 @@ export type ViewName = readonly [designDocument: string, view: string];
 export interface Change {
   readonly id: string;
   readonly seq: string;
+  /** The revision that wins now. */
+  readonly rev: string;
   readonly deleted: boolean;
   readonly doc?: StoredDoc;
 }

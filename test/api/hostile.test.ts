@@ -142,7 +142,7 @@ describe('hostile path segments', () => {
     proxy = await startRecordingProxy();
     service = await startTestService({ couchUrl: proxy.url });
     token = await service.tokenOf(1);
-    check = createCheckAnswer(createApiDocument(listRoutes(), 'test'));
+    check = createCheckAnswer(createApiDocument(listRoutes(), [], 'test'));
     proxy.clear();
   });
   afterAll(async () => {

@@ -12,6 +12,7 @@ import type { Couch } from '../../src/couch/types.js';
 import { loadDemo } from '../../src/demo.js';
 import { createLog } from '../../src/log.js';
 import type { Metrics } from '../../src/metrics.js';
+import { describeOthers } from '../../src/other-surfaces.js';
 import { createRoutes } from '../../src/routes.js';
 import { createServices, type Services } from '../../src/services.js';
 import type { SupportConfig } from '../../src/support-services.js';
@@ -150,7 +151,8 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
   const server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const check = createCheckAnswer(createApiDocument(createRoutes(services, now), 'test'));
+  const routes = createRoutes(services, now);
+  const check = createCheckAnswer(createApiDocument(routes, describeOthers(services), 'test'));
 
   async function call(method: string, path: string, call: CallOptions = {}): Promise<Answer> {
     const test = supertest(url)[method.toLowerCase() as 'get'](path);

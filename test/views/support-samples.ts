@@ -21,6 +21,12 @@ export const supportSamples: Record<string, Record<string, unknown>> = {
     name: "Joe's Mobile Phone",
     pvt_subscription_id: '5ab5c8100000000000000000000000001',
   },
+  authorized_ip: {
+    _id: 'c0ffee00000000000000000000000003:4:5cffdc00:024:w',
+    pvt_type: 'authorized_ip',
+    pvt_created: 1,
+    description: 'office',
+  },
   port_in: {
     _id: '90b70000000000000000000000000001',
     pvt_type: 'port_in',

@@ -1,7 +1,7 @@
 import { hasCode, InvalidError, type Issue } from '../../core/errors.js';
-import type { Claim, Claims } from '../../couch/claims.js';
+import { type Claim, type Claims, isClaimable } from '../../couch/claims.js';
 import { accountDatabase } from '../../couch/databases.js';
-import { fromDoc, nameClaim } from './accounts.doc.js';
+import { type Account, fromDoc, nameClaim } from './accounts.doc.js';
 import type { AccountStore } from './accounts.store.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -20,15 +20,48 @@ const KINDS = [
     message: 'Account name already in use',
     claimed: nameClaim,
   },
+  {
+    kind: 'platform_id',
+    field: 'pvt_platform_account_id',
+    message: 'Platform account id already in use',
+    claimed: (text: string) => text,
+  },
+  {
+    kind: 'platform_name',
+    field: 'pvt_platform_account_name',
+    message: 'Platform account name already in use',
+    claimed: (text: string) => text.toLowerCase(),
+  },
+  {
+    kind: 'platform_email',
+    field: 'pvt_platform_account_email',
+    message: 'Platform account email already in use',
+    claimed: (text: string) => text.toLowerCase(),
+  },
+  {
+    kind: 'customer_id',
+    field: 'pvt_customer_id',
+    message: 'Customer id already in use',
+    claimed: (text: string) => text,
+  },
 ] as const;
 
 type Kind = (typeof KINDS)[number];
 
+/** What other protocols call an account by; private fields of it. */
+export type IdentifierKind = Exclude<Kind['kind'], 'account_realm' | 'account_name'>;
+
+/** The stored field of an identifier. */
+export function identifierField(kind: IdentifierKind): string {
+  return String(KINDS.find((each) => each.kind === kind)?.field);
+}
+
 export const ACCOUNT_CLAIM_KINDS: readonly string[] = KINDS.map(({ kind }) => kind);
 
 function claimedValue({ field, claimed }: Kind, fields: Fields): string | undefined {
-  const text = fields[field];
-  return typeof text === 'string' && text !== '' ? claimed(text) : undefined;
+  const value = fields[field];
+  if (typeof value === 'number') return claimed(String(value));
+  return typeof value === 'string' && value !== '' ? claimed(value) : undefined;
 }
 
 function uniqueIssue({ field, message }: Kind, fields: Fields): Issue {
@@ -37,7 +70,10 @@ function uniqueIssue({ field, message }: Kind, fields: Fields): Issue {
 
 export type AccountClaims = ReturnType<typeof createAccountClaims>;
 
-/** Realm and name of accounts, kept unique by claims (contract §2). */
+/**
+ * Realm, name and identifiers of accounts, kept unique by claims (contract §2). `fields` are public
+ * ones, or a whole document where identifiers are meant as well.
+ */
 export function createAccountClaims(deps: { store: AccountStore; claims: Claims }) {
   const { store, claims } = deps;
 
@@ -48,18 +84,22 @@ export function createAccountClaims(deps: { store: AccountStore; claims: Claims 
     if (stored === undefined || kind === undefined) return false;
     try {
       const account = fromDoc(stored);
-      return account !== undefined && claimedValue(kind, account.fields) === claim.value;
+      return account !== undefined && claimedValue(kind, account.stored) === claim.value;
     } catch {
       // A document that cannot be read may hold it: somebody has to look at it first.
       return true;
     }
   }
 
-  /** Accounts that came by replication have no claim: the views know them. */
+  /** Views know realm and name; the claims of identifiers are made by `refresh`. */
+  async function listUnclaimed({ kind }: Kind, value: string): Promise<readonly string[]> {
+    if (kind === 'account_realm') return store.findIdsByRealm(value);
+    return kind === 'account_name' ? store.findIdsByName(value) : [];
+  }
+
+  /** Accounts that came by replication have no claim. */
   async function isTakenUnclaimed(kind: Kind, value: string, id: string): Promise<boolean> {
-    const ids =
-      kind.field === 'realm' ? await store.findIdsByRealm(value) : await store.findIdsByName(value);
-    for (const other of ids) {
+    for (const other of await listUnclaimed(kind, value)) {
       if (other === id) continue;
       const account = await store.find(other);
       if (account !== undefined && claimedValue(kind, account.fields) === value) return true;
@@ -76,6 +116,18 @@ export function createAccountClaims(deps: { store: AccountStore; claims: Claims 
 
   return {
     isStillHeld,
+
+    /** The account that an identifier names, by its claim and its own document. */
+    async findOwner(kindName: IdentifierKind, text: string): Promise<Account | undefined> {
+      const kind = KINDS.find((each) => each.kind === kindName);
+      const value = kind?.claimed(text) ?? '';
+      if (kind === undefined || !isClaimable(kind.kind, value)) return undefined;
+      const claim = await claims.find(kind.kind, value);
+      const account = claim === undefined ? undefined : await store.find(claim.owner.id);
+      return account !== undefined && claimedValue(kind, account.stored) === value
+        ? account
+        : undefined;
+    },
 
     /** Kazoo's `unique` faults of these fields for this account. */
     async findIssues(id: string, fields: Fields): Promise<Issue[]> {

@@ -26,6 +26,12 @@ export interface Account {
   readonly apiKeyIssued: number | undefined;
   /** Ends every token that was signed with another value. */
   readonly signatureSecret: string | undefined;
+  /** What Voximplant's clients call it by; undefined: they cannot. */
+  readonly platformId: number | undefined;
+  /** What telecom.center's clients call it by; undefined: it is no customer. */
+  readonly customerId: string | undefined;
+  /** SIP accounts it may have; undefined: any number. */
+  readonly sipAccountLimit: number | undefined;
   readonly created: number;
   readonly revision: string;
   /** What clients see and set. */
@@ -55,6 +61,9 @@ const stored = z.looseObject({
   pvt_api_key_digest: z.string().optional(),
   pvt_api_key_issued: z.number().optional(),
   pvt_signature_secret: z.string().optional(),
+  pvt_platform_account_id: z.int().optional(),
+  pvt_customer_id: z.string().optional(),
+  pvt_sip_account_limit: z.int().nonnegative().optional(),
   pvt_created: z.number().optional(),
 });
 
@@ -84,6 +93,9 @@ export function fromDoc(raw: SavedDoc): Account | undefined {
     // A key that Kazoo made stands in clear and carries no date of its own.
     apiKeyIssued: doc.pvt_api_key_issued ?? (doc.pvt_api_key ? (doc.pvt_created ?? 0) : undefined),
     signatureSecret: doc.pvt_signature_secret,
+    platformId: doc.pvt_platform_account_id,
+    customerId: doc.pvt_customer_id,
+    sipAccountLimit: doc.pvt_sip_account_limit,
     created: doc.pvt_created ?? 0,
     revision: doc._rev,
     fields: publicFields(raw),

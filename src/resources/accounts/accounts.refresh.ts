@@ -24,7 +24,7 @@ async function refreshOne(
   const copies = (await deps.store.saveCopy(stored)) ? 1 : 0;
   const account = fromDoc(stored);
   if (account === undefined) return { copies, claims: 0 };
-  return { copies, claims: await deps.accountClaims.ensureAll(id, account.fields) };
+  return { copies, claims: await deps.accountClaims.ensureAll(id, stored) };
 }
 
 /** Copies of purged accounts; another orphan may be an account that is still to be replicated. */

@@ -86,7 +86,7 @@ export function createAccountService(deps: AccountServiceDeps) {
    * hold it by now. The answer of the store may have been lost, or another change have been first.
    */
   async function undoClaims(id: string, fields: Fields): Promise<void> {
-    await attempt(id, 'claims', async () => claims.release(id, fields, (await get(id)).fields));
+    await attempt(id, 'claims', async () => claims.release(id, fields, (await get(id)).stored));
   }
 
   /** The copy is derived: a failure there leaves the account saved, and `refresh` mends it. */
@@ -268,7 +268,7 @@ export function createAccountService(deps: AccountServiceDeps) {
     }
     deps.onChange(id);
     await attempt(id, 'copy', () => store.saveCopy(saved));
-    await attempt(id, 'claims', () => claims.release(id, before.fields));
+    await attempt(id, 'claims', () => claims.release(id, before.stored));
     for (const participant of deps.participants) {
       await attempt(id, participant.name, () => participant.release(id));
     }

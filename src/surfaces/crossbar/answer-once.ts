@@ -1,10 +1,10 @@
 import type { Request, Response } from 'express';
 import { AppError } from '../../core/errors.js';
 import type { Operation } from '../../core/operation.js';
+import type { GuardLogin } from '../http/limits.js';
 import { type CrossbarDeps, refuse, renderReply, sendAnswer, stateOf } from './exchange.js';
 import { setCorsHeaders } from './headers.js';
 import type { Answer, KeyedRequest, KeyedRun, KeyedState } from './idempotency.js';
-import type { GuardLogin } from './limits.js';
 import type { Reply, Route, StreamReply } from './route.js';
 
 /** Tells an answer that was given before from one that was made just now. */

@@ -2,7 +2,6 @@ import type { Request, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import type { Caller, TokenClaims } from '../../core/caller.js';
 import { type CrossbarDeps, stateOf } from './exchange.js';
-import type { GuardLogin } from './limits.js';
 import { unauthenticated } from './pipeline.js';
 import type { Route } from './route.js';
 
@@ -40,12 +39,8 @@ function namedCluster(request: Request): string | undefined {
 }
 
 /** Checks the credentials of a request; `unauthenticated` for any that are missing or wrong. */
-export function createAuthenticate(
-  deps: CrossbarDeps,
-  guardLogin: GuardLogin,
-  ended: EndedTokens,
-): Authenticate {
-  const { authenticator, clusters } = deps;
+export function createAuthenticate(deps: CrossbarDeps, ended: EndedTokens): Authenticate {
+  const { authenticator, clusters, guardLogin } = deps;
 
   async function findOwn(claims: TokenClaims): Promise<Caller> {
     const caller = await authenticator.findCaller(claims);

@@ -3,6 +3,7 @@ import type { Caller } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
 import type { JsonObject } from '../../core/json.js';
 import { type Operation, runOperation } from '../../core/operation.js';
+import { addressKey, createRequestLimiter } from '../http/limits.js';
 import { answerOnce } from './answer-once.js';
 import {
   type Authenticate,
@@ -15,7 +16,6 @@ import type { AccountDirectory, PathAccount } from './caller.js';
 import { type CrossbarDeps, control, sendFailure, sendReply, stateOf } from './exchange.js';
 import { checkAccept, ifMatch, setCorsHeaders } from './headers.js';
 import { contentOf, idempotencyKeyOf, type KeyedRequest } from './idempotency.js';
-import { addressKey, createLoginGuard, createRequestLimiter, type GuardLogin } from './limits.js';
 import { createPathFinder, type FoundPath, type PathRoutes, tabulate } from './path-table.js';
 import { gather, identify, prepare, refuseEarly, resolveAccount } from './pipeline.js';
 import { type Method, methods, type Route } from './route.js';
@@ -101,7 +101,6 @@ function keyedRequest(
 function createHandle(
   deps: CrossbarDeps,
   authenticate: Authenticate,
-  guardLogin: GuardLogin,
 ): (found: FoundPath, request: Request, response: Response) => Promise<void> {
   /** The path's account comes first (§4.1), unless it is of the cluster that the caller names. */
   async function findParties(
@@ -168,10 +167,10 @@ function createHandle(
     if (key !== undefined) {
       const keyed = keyedRequest(request, operation, { key, route, params, envelope, caller });
       const runKeyed = (current: Operation) => runOperation(current, run);
-      const work = { route, request: keyed, operation, guardLogin, run: runKeyed };
+      const work = { route, request: keyed, operation, guardLogin: deps.guardLogin, run: runKeyed };
       return answerOnce(deps, request, response, work);
     }
-    const reply = await (route.isLogin ? guardLogin(request, run) : run());
+    const reply = await (route.isLogin ? deps.guardLogin(request, run) : run());
     if ('stream' in reply) return sendStream(response, reply, mediaType, deps.onError);
     sendReply(deps, request, response, route, reply);
   };
@@ -189,13 +188,13 @@ function answerOptions(allowed: readonly string[], response: Response): void {
  * not a router of its own: Express's work on each layer would be most of that on a request.
  */
 export function createCrossbar(deps: CrossbarDeps): RequestHandler {
-  const guardLogin = createLoginGuard(deps.limits);
   const ended = createEndedTokens();
-  const limitRequests = createRequestLimiter(deps.limits, (response) =>
-    claimsToCount(response, ended),
+  const limitRequests = createRequestLimiter(
+    deps.limits,
+    (response) => claimsToCount(response, ended)?.accountId,
   );
-  const authenticate = createAuthenticate(deps, guardLogin, ended);
-  const handle = createHandle(deps, authenticate, guardLogin);
+  const authenticate = createAuthenticate(deps, ended);
+  const handle = createHandle(deps, authenticate);
   const findPath = createPathFinder(tabulate(deps.routes));
 
   async function serve(request: Request, response: Response): Promise<void> {

@@ -48,6 +48,12 @@ export function presentIssues(issues: readonly Issue[]): Record<string, Record<s
   return data;
 }
 
+/** Kazoo's `data` of a 413; it takes the body for an uploaded file. */
+function presentTooLarge({ message, details = {} }: AppError, text: string): unknown {
+  const { maxBytes: target } = details;
+  return target === undefined ? { message: text } : { file: { maxSize: { message, target } } };
+}
+
 /** Translates any error into the surface's words; what is not ours is `internal`. */
 export function presentError(error: unknown): ErrorAnswer {
   const known =
@@ -56,6 +62,7 @@ export function presentError(error: unknown): ErrorAnswer {
   const details = known.details ?? {};
   const reason = exposedReason(known);
   if (known instanceof InvalidError) return { status, message, data: presentIssues(known.issues) };
+  if (known.code === 'too_large') return { status, message, data: presentTooLarge(known, text) };
   // Kazoo names an unknown path `not_found`, an unknown id `bad_identifier` with a cause.
   if (known.code === 'not_found' && known.subject === undefined && reason === undefined) {
     return { status, message: 'not_found', data: { message: 'not found' } };
@@ -63,7 +70,7 @@ export function presentError(error: unknown): ErrorAnswer {
   // A conflict that the store found has no cause in Kazoo; what a service refuses names it.
   const isNamed =
     known.subject !== undefined && (known.code !== 'conflict' || reason !== undefined);
-  // Some of Kazoo's errors replace the whole data (an unknown API key, a body that is too large).
+  // Some of Kazoo's errors replace the whole data (an unknown API key).
   const data =
     'data' in details
       ? details['data']

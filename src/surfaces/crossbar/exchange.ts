@@ -2,6 +2,7 @@ import type { Request, Response } from 'express';
 import type { Caller, TokenClaims } from '../../core/caller.js';
 import type { JsonObject } from '../../core/json.js';
 import type { Operation } from '../../core/operation.js';
+import { type GuardLogin, type Limits, tokensOf } from '../http/limits.js';
 import {
   type AccountDirectory,
   type Authenticator,
@@ -13,7 +14,6 @@ import { type EnvelopeFrame, presentFailure, presentSuccess } from './envelope.j
 import { presentError } from './errors.js';
 import { isFresh, setCorsHeaders } from './headers.js';
 import type { Answer, IdempotencyKeys } from './idempotency.js';
-import { type Limits, tokensOf } from './limits.js';
 import { contentRevision } from './paging.js';
 import { methods, type Reply, type Route } from './route.js';
 import { hasLargeData, largeText, sendLarge } from './stream.js';
@@ -34,6 +34,8 @@ export interface CrossbarDeps extends FailureDeps {
   readonly clusters: ClusterDirectory;
   readonly idempotency: IdempotencyKeys;
   readonly limits: Limits;
+  /** Shared with the other surfaces: guesses are counted wherever they are made. */
+  readonly guardLogin: GuardLogin;
   /** Base of links, without a slash at its end. */
   readonly publicUrl: string;
 }

@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import { AppError } from '../../core/errors.js';
-import { newId } from '../../core/operation.js';
 
 const ALLOW_HEADERS = [
   'content-type',
@@ -51,12 +50,6 @@ export function isCrossOrigin(request: Request): boolean {
     headers['access-control-request-method'] !== undefined ||
     headers['access-control-request-headers'] !== undefined
   );
-}
-
-/** The client's `X-Request-ID` when it is usable as one, else 32 hex characters of our own. */
-export function requestIdOf(request: Request): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : newId();
 }
 
 function etags(header: string): string[] {

@@ -131,7 +131,10 @@ function operation(route: Route): Json {
 }
 
 /** The part of the API document that the crossbar surface speaks; `paths` start with `/v2`. */
-export function describeCrossbar(routes: readonly Route[]): { paths: Json; components: Json } {
+export function describeCrossbar(routes: readonly Route[]): {
+  paths: Record<string, Json>;
+  components: Record<string, Json>;
+} {
   const paths: Record<string, Json> = {};
   for (const route of routes) {
     const path = `/v2${route.path}`;

@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Request, Response } from 'express';
 import { AppError } from '../../core/errors.js';
 import { runOperation } from '../../core/operation.js';
-import { parseEnvelope, readBody } from './body.js';
+import { readBody } from '../http/body.js';
+import { requestIdOf } from '../http/request-id.js';
+import { parseEnvelope } from './body.js';
 import { type Credentials, findCredentials } from './caller.js';
 import {
   type CrossbarDeps,
@@ -12,7 +14,7 @@ import {
   type RequestState,
   stateOf,
 } from './exchange.js';
-import { isCrossOrigin, requestIdOf, setCorsHeaders } from './headers.js';
+import { isCrossOrigin, setCorsHeaders } from './headers.js';
 import { methods } from './route.js';
 
 const ACCOUNT_ID = /^[0-9a-f]{32}$/;

@@ -1,6 +1,5 @@
 import type { Request, Response } from 'express';
 import { ipKeyGenerator, MemoryStore, type Options, rateLimit } from 'express-rate-limit';
-import type { TokenClaims } from '../../core/caller.js';
 import { AppError, hasCode } from '../../core/errors.js';
 
 export interface Limits {
@@ -31,22 +30,27 @@ function refuse(what: string, resetTime: Date | undefined): AppError {
   });
 }
 
-/** Counts every request, or throws `too_many`; `claimsOf` says whose it is. */
+/** Counts a request, or throws `too_many`. */
+export type LimitRequests = (request: Request, response: Response) => Promise<void>;
+
+/**
+ * Counts every request; `accountOf` says whose it is, undefined: nobody's who is known, so that it
+ * takes the share of its address.
+ */
 export function createRequestLimiter(
   limits: Limits,
-  claimsOf: (response: Response) => TokenClaims | undefined,
-): (request: Request, response: Response) => Promise<void> {
+  accountOf: (response: Response) => string | undefined,
+): LimitRequests {
   const limiter = rateLimit({
     windowMs: WINDOW_MS,
     limit: (_request, response) =>
-      claimsOf(response) === undefined
+      accountOf(response) === undefined
         ? limits.unauthenticatedPerMinute
         : limits.authenticatedPerMinute,
     keyGenerator: (request, response) => {
-      const claims = claimsOf(response);
-      return claims === undefined
-        ? addressKey(request)
-        : `${claims.accountId}|${addressKey(request)}`;
+      const accountId = accountOf(response);
+      const address = addressKey(request);
+      return accountId === undefined ? address : `${accountId}|${address}`;
     },
     legacyHeaders: false,
     standardHeaders: false,
