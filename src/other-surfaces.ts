@@ -1,5 +1,6 @@
 import type { SurfaceDescription } from './api-document.js';
 import type { DeclaredPath } from './metrics-routes.js';
+import { createOperatorSurface, describeOperators, operatorPaths } from './operator-surface.js';
 import type { Services } from './services.js';
 import type { GuardLogin, Limits } from './surfaces/http/limits.js';
 
@@ -19,14 +20,14 @@ export interface SurfaceDeps {
 }
 
 /** What the surfaces beside crossbar say of themselves in the API document. */
-export function describeOthers(_services: Services): readonly SurfaceDescription[] {
-  return [];
+export function describeOthers(services: Services): readonly SurfaceDescription[] {
+  return [describeOperators(services)];
 }
 
 /** The whole paths that the surfaces beside crossbar answer. */
-export const otherPaths: readonly DeclaredPath[] = [];
+export const otherPaths: readonly DeclaredPath[] = [...operatorPaths];
 
 /** The surfaces beside crossbar, each with the path that it stands under. */
-export function createOthers(_deps: SurfaceDeps): readonly { base: string; handle: never }[] {
-  return [];
+export function createOthers(deps: SurfaceDeps) {
+  return [createOperatorSurface(deps)];
 }

@@ -7,6 +7,7 @@ import { installAccountDatabase } from './couch/install.js';
 import { createConflictRefresh } from './couch/refresh-conflicts.js';
 import type { Couch } from './couch/types.js';
 import type { Log } from './log.js';
+import { createOperatorSide } from './operator-services.js';
 import { createApiKeys } from './resources/accounts/accounts.api-keys.js';
 import { createAccountClaims } from './resources/accounts/accounts.claims.js';
 import { createIdentifiers } from './resources/accounts/accounts.identifiers.js';
@@ -179,12 +180,20 @@ export function createServices(deps: ServiceDeps) {
     findTree: async (id) => (await accountStore.find(id))?.tree,
     findRecentTree: async (id) => (await pathAccounts.get(id))?.tree,
   });
+  const operatorSide = createOperatorSide({
+    ...deps,
+    claims,
+    secrets,
+    sipPasswords: deps.support.sipPasswords,
+    findAccount: accountStore.find,
+    findRecentAccount: (id) => pathAccounts.get(id),
+  });
   const accounts = createAccounts(deps, {
     store: accountStore,
     system,
     secrets,
     claims,
-    participants: [ips.participant, ...support.participants],
+    participants: [ips.participant, ...support.participants, ...operatorSide.participants],
     onChange: (id) => {
       signIn.forgetAccount(id);
       pathAccounts.forget(id);
@@ -217,6 +226,9 @@ export function createServices(deps: ServiceDeps) {
     dryIps: ips.dry,
     signIn,
     support,
+    customers: operatorSide.customers,
+    operators: operatorSide.operators,
+    sipAccounts: operatorSide.sipAccounts,
     idempotency,
     /** The parts of a repair, in their order. */
     refresh: {
@@ -225,6 +237,7 @@ export function createServices(deps: ServiceDeps) {
       users: () => refreshUsers({ accounts: accountStore, claims: users.claims }),
       ips: ips.refresh,
       ...support.refresh,
+      sipAccounts: operatorSide.sipAccounts.refresh,
       tokens: revocations.sweep,
       idempotencyKeys: idempotency.sweep,
     },
@@ -232,6 +245,7 @@ export function createServices(deps: ServiceDeps) {
     stop: (): void => {
       ips.stop();
       support.stop();
+      operatorSide.stop();
     },
   };
 }

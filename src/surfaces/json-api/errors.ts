@@ -47,7 +47,7 @@ const WIRE = {
   unauthenticated: [401, 'Unauthorized', 'A valid user name and password are required.'],
   payment_required: [402, 'Payment required', 'Not enough credit.'],
   forbidden: [403, 'Forbidden', 'This is not allowed.'],
-  not_found: [404, 'Record not found', 'There is nothing at this address.'],
+  not_found: [404, 'Not found', 'There is nothing at this address.'],
   gone: [410, 'Gone', 'What was here is gone.'],
   method_not_allowed: [405, 'Method not allowed', 'This address does not take this method.'],
   not_acceptable: [
@@ -100,9 +100,12 @@ function faultsOf(error: AppError, status: number): readonly Fault[] {
     }));
   }
   const [, title, text] = WIRE[error.code];
-  const isRecord = error.code === 'not_found' && error.subject !== undefined;
-  const detail = isRecord ? `The record identified by ${error.subject} could not be found.` : text;
-  return [{ code: String(status), title, detail }];
+  const code = String(status);
+  if (error.code !== 'not_found' || error.subject === undefined) {
+    return [{ code, title, detail: text }];
+  }
+  const detail = `The record identified by ${error.subject} could not be found.`;
+  return [{ code, title: 'Record not found', detail }];
 }
 
 /** Translates any error into the surface's words; what is not ours is `internal`. */

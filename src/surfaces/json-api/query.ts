@@ -159,14 +159,13 @@ function readFilter(reading: Reading, parameter: string, name: string, value: st
 
 function readParameter(reading: Reading, parameter: string, value: string): void {
   const [, family, member = ''] = MEMBER.exec(parameter) ?? [];
-  if (family === 'fields') return readFields(reading, parameter, member, value);
-  if (parameter === 'include') return readInclude(reading, value);
-  if (reading.isList) {
-    if (parameter === 'sort') return readSort(reading, value);
-    if (family === 'page') return readPage(reading, parameter, member, value);
-    if (family === 'filter') return readFilter(reading, parameter, member, value);
-  }
-  reading.faults.push(notAllowed(parameter));
+  const { isList } = reading;
+  if (family === 'fields') readFields(reading, parameter, member, value);
+  else if (parameter === 'include') readInclude(reading, value);
+  else if (isList && parameter === 'sort') readSort(reading, value);
+  else if (isList && family === 'page') readPage(reading, parameter, member, value);
+  else if (isList && family === 'filter') readFilter(reading, parameter, member, value);
+  else reading.faults.push(notAllowed(parameter));
 }
 
 /**
