@@ -111,7 +111,12 @@ function documentSchema(resource: Resource, data: Json, more: Json = {}): Json {
         data,
         ...(included.length === 0
           ? {}
-          : { included: { type: 'array', items: { anyOf: included } } }),
+          : {
+              included: {
+                type: 'array',
+                items: included.length === 1 ? included[0] : { anyOf: included },
+              },
+            }),
         ...more,
       },
       ['data', ...Object.keys(more)],
