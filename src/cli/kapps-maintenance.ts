@@ -21,9 +21,10 @@ import { describeError } from './terminal.js';
 /** What has to be repaired after the databases are right; by database, for one of them alone. */
 const REPAIRS = {
   accounts: ['accounts', 'users'],
-  claims: ['accounts', 'users', 'subscriptions', 'ports'],
+  claims: ['accounts', 'users', 'subscriptions', 'ports', 'sipAccounts'],
   dedicated_ips: ['ips'],
   'ports-top': ['ports'],
+  sip_auth: ['sipAccounts'],
   'subscriptions-top': ['subscriptions'],
   token_auth: ['tokens'],
 } as const satisfies Record<string, readonly (keyof Session['services']['refresh'])[]>;
@@ -35,6 +36,7 @@ const ALL_REPAIRS = [
   'ips',
   'subscriptions',
   'ports',
+  'sipAccounts',
   'tokens',
 ] as const;
 

@@ -6,7 +6,9 @@ import { kappsMaintenance } from './kapps-maintenance.js';
 import { kazooIpsMaintenance } from './kazoo-ips-maintenance.js';
 import { keysMaintenance } from './keys-maintenance.js';
 import { mvnosMaintenance } from './mvnos-maintenance.js';
+import { operatorMaintenance } from './operator-maintenance.js';
 import { portsMaintenance } from './ports-maintenance.js';
+import { sipAccountsMaintenance } from './sip-accounts-maintenance.js';
 import { topMaintenance } from './top-maintenance.js';
 import { usageMaintenance } from './usage-maintenance.js';
 
@@ -19,7 +21,9 @@ export const modules: readonly Module[] = [
   kazooIpsMaintenance,
   keysMaintenance,
   mvnosMaintenance,
+  operatorMaintenance,
   portsMaintenance,
+  sipAccountsMaintenance,
   topMaintenance,
   usageMaintenance,
 ];
