@@ -4,13 +4,20 @@ import { createApiDocument } from './api-document.js';
 import type { Log } from './log.js';
 import type { RequestMeter } from './metrics-requests.js';
 import { type DeclaredPath, declarePaths } from './metrics-routes.js';
-import { createOthers, describeOthers, otherPaths, type SurfaceDeps } from './other-surfaces.js';
+import {
+  createOthers,
+  createStartingOthers,
+  declareOthers,
+  describeOthers,
+  type SurfaceDeps,
+} from './other-surfaces.js';
 import { createRoutes } from './routes.js';
 import type { Services } from './services.js';
 import { createCrossbar } from './surfaces/crossbar/crossbar.js';
 import type { CrossbarDeps } from './surfaces/crossbar/exchange.js';
 import { createFallback, starting } from './surfaces/crossbar/fallback.js';
 import { createLoginGuard, type Limits } from './surfaces/http/limits.js';
+import { outcomeOf } from './surfaces/http/outcome.js';
 import { createApiPages } from './surfaces/operations/api-pages.js';
 import { createHealth, type HealthDeps } from './surfaces/operations/health.js';
 import { createMetricsPage, type MetricsPageDeps } from './surfaces/operations/metrics.js';
@@ -46,13 +53,15 @@ function watch(meter: RequestMeter | undefined, log: Log | undefined): express.R
     response.once('close', () => {
       const durationMs = performance.now() - startedAt;
       const { method, originalUrl: url } = request;
-      const isWhole = response.writableFinished;
-      meter?.end(method, url, isWhole ? response.statusCode : 'aborted', durationMs);
+      const outcome = outcomeOf(response);
+      const counted = outcome?.status ?? response.statusCode;
+      meter?.end(method, url, response.writableFinished ? counted : 'aborted', durationMs);
       log?.info('request', {
         request_id: response.getHeader('x-request-id'),
         method,
         url,
         status: response.writableEnded ? response.statusCode : 'aborted',
+        ...(outcome === undefined ? {} : { error_code: outcome.errorCode }),
         duration_ms: Math.round(durationMs * 10) / 10,
         client,
       });
@@ -125,7 +134,7 @@ export function createStartingApp(
   deps: Pick<AppDeps, 'log' | 'metrics' | 'trustProxy' | 'requestTimeoutMs'>,
 ): Express {
   const app = express();
-  watchRequests(app, deps, declarePaths([], otherPaths));
+  watchRequests(app, deps, declarePaths([]));
   app.use(
     createHealth({ isDraining: () => false, listFaults: () => Promise.resolve(['starting']) }),
   );
@@ -136,6 +145,7 @@ export function createStartingApp(
     now: Date.now,
     onError: () => undefined,
   };
+  for (const { base, handle } of createStartingOthers(starting)) app.use(base, handle);
   app.use(createFallback(failures, starting));
   return app;
 }
@@ -148,7 +158,7 @@ export function createApp(deps: AppDeps): Express {
   // Surfaces compute the entity tags that their clients know; Express's own would hide them.
   app.set('etag', false);
   app.set('query parser', 'simple');
-  watchRequests(app, deps, declarePaths(crossbar.routes, otherPaths));
+  watchRequests(app, deps, declarePaths(crossbar.routes, declareOthers(deps.services)));
   app.use((_request, response, next) => {
     // A connection that is kept open would outlive the drain.
     if (deps.health.isDraining()) response.setHeader('connection', 'close');

@@ -25,6 +25,12 @@ const KNOWN_METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 
 /** Longer paths are not declared; what a client puts behind is not looked at. */
 const SEGMENTS_MAX = 24;
 const CROSSBAR = '/v2';
+/** The first segments of the surfaces' paths. */
+const MOUNTS: readonly (readonly [mount: string, surface: Surface])[] = [
+  [CROSSBAR.slice(1), 'crossbar'],
+  ['platform_api', 'platform-api'],
+  ['api', 'json-api'],
+];
 const OWN_ACCOUNT = '/accounts/{account_id}';
 
 const operationPaths: readonly DeclaredPath[] = ['/live', '/ready', '/metrics'].map((path) => ({
@@ -126,7 +132,7 @@ export function createPlaces(paths: readonly DeclaredPath[]): (target: string) =
     methods: KNOWN_METHODS,
   });
   // While the service starts it has no routes yet, but it is known whom such a path speaks to.
-  const unknown = new Map([[CROSSBAR.slice(1), unknownOf('crossbar')]]);
+  const unknown = new Map(MOUNTS.map(([mount, surface]) => [mount, unknownOf(surface)]));
   for (const { path, surface, methods, aliases = [] } of paths) {
     const place = { route: path, surface, methods: new Set(methods) };
     for (const each of [path, ...aliases]) insert(root, each, place);

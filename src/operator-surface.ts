@@ -1,9 +1,14 @@
 import type { SurfaceDescription } from './api-document.js';
+import type { AppError } from './core/errors.js';
 import type { DeclaredPath } from './metrics-routes.js';
 import { customerResource, presentCustomer } from './resources/customers/customers.handlers.js';
 import { sipAccountResource } from './resources/sip-accounts/sip-accounts.handlers.js';
 import type { Services } from './services.js';
-import { createJsonApi, type JsonApiDeps } from './surfaces/json-api/json-api.js';
+import {
+  createJsonApi,
+  createJsonApiRefusal,
+  type JsonApiDeps,
+} from './surfaces/json-api/json-api.js';
 import { describeJsonApi } from './surfaces/json-api/openapi.js';
 import { BASE_PATH, type Resource } from './surfaces/json-api/resource.js';
 
@@ -56,4 +61,9 @@ export function createOperatorSurface(
   const resources = operatorResources(services);
   const authenticator = services.operators.signIn;
   return { base: BASE_PATH, handle: createJsonApi({ ...deps, resources, authenticator }) };
+}
+
+/** The same while the service starts. */
+export function createOperatorRefusal(deps: Pick<JsonApiDeps, 'onError'>, errorOf: () => AppError) {
+  return { base: BASE_PATH, handle: createJsonApiRefusal(deps, errorOf) };
 }

@@ -35,7 +35,7 @@ export function createRoutes(services: Services, now: () => number): readonly Ro
         return account && (await listing.findStanding(account, id)).resellerId;
       },
     }),
-    ...accountRoutes({ accounts, listing, apiKeys, now }),
+    ...accountRoutes({ accounts, listing, apiKeys, now, admits: services.authorizedIps.admits }),
     ...searchRoutes(listing),
     ...userRoutes(services.users),
     ...ipRoutes({

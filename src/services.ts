@@ -8,6 +8,7 @@ import { createConflictRefresh } from './couch/refresh-conflicts.js';
 import type { Couch } from './couch/types.js';
 import type { Log } from './log.js';
 import { createOperatorSide } from './operator-services.js';
+import { createPlatform } from './platform-services.js';
 import { createApiKeys } from './resources/accounts/accounts.api-keys.js';
 import { createAccountClaims } from './resources/accounts/accounts.claims.js';
 import { createIdentifiers } from './resources/accounts/accounts.identifiers.js';
@@ -16,6 +17,7 @@ import type { AccountParticipant } from './resources/accounts/accounts.participa
 import { refreshAccounts } from './resources/accounts/accounts.refresh.js';
 import { createAccountService } from './resources/accounts/accounts.service.js';
 import { type AccountStore, createAccountStore } from './resources/accounts/accounts.store.js';
+import { createAuthorizedIpParts } from './resources/authorized-ips/authorized-ips.parts.js';
 import { createIpParts } from './resources/ips/ips.parts.js';
 import type { IpAccounts } from './resources/ips/ips.service.js';
 import { createRevocationStore } from './resources/sign-in/revocations.store.js';
@@ -41,6 +43,8 @@ export interface ServiceDeps {
   readonly readCache: boolean;
   /** True: the demo data's credentials count. */
   readonly allowDemo: boolean;
+  /** Networks that an account may authorize or ban. */
+  readonly authorizedIpLimit: number;
   readonly support: SupportConfig;
 }
 
@@ -71,6 +75,15 @@ function createIps(deps: ServiceDeps, system: System, accounts: IpAccounts) {
     ownZone: system.findOwnZone,
     onFailure: (error, accountId, step) =>
       deps.log.warn('IPs are to be settled again', { account_id: accountId, step, error }),
+  });
+}
+
+function createAuthorizedIps(deps: ServiceDeps, accounts: AccountStore) {
+  return createAuthorizedIpParts({
+    ...deps,
+    limit: deps.authorizedIpLimit,
+    findStoredAccount: accounts.findStored,
+    onFailure: (error) => deps.log.warn('authorized IPs could not be followed', { error }),
   });
 }
 
@@ -176,6 +189,7 @@ export function createServices(deps: ServiceDeps) {
     log.warn('a step is left to refresh', { account_id: accountId, step, error });
   const accountStore = createAccountStore({ couch, installDatabase: installInto(couch) });
   const support = createSupportOf(deps, { system, secrets, claims, accountStore });
+  const authorizedIps = createAuthorizedIps(deps, accountStore);
   const ips = createIps(deps, system, {
     findTree: async (id) => (await accountStore.find(id))?.tree,
     findRecentTree: async (id) => (await pathAccounts.get(id))?.tree,
@@ -193,7 +207,12 @@ export function createServices(deps: ServiceDeps) {
     system,
     secrets,
     claims,
-    participants: [ips.participant, ...support.participants, ...operatorSide.participants],
+    participants: [
+      ips.participant,
+      authorizedIps.participant,
+      ...support.participants,
+      ...operatorSide.participants,
+    ],
     onChange: (id) => {
       signIn.forgetAccount(id);
       pathAccounts.forget(id);
@@ -211,6 +230,16 @@ export function createServices(deps: ServiceDeps) {
   const idempotency = createIdempotency(deps, secrets);
   const signInParts = { system, secrets, accountStore, accounts, users, revocations };
   const signIn = createSignIn(deps, signInParts);
+  const platform = createPlatform({
+    ...deps,
+    secrets,
+    claims,
+    accounts: accounts.service,
+    identifiers: accounts.identifiers,
+    findRecentAccount: pathAccounts.get,
+    authorizedIps,
+    sessionTtlS: deps.tokenTtlS,
+  });
   return {
     system,
     secrets,
@@ -229,6 +258,8 @@ export function createServices(deps: ServiceDeps) {
     customers: operatorSide.customers,
     operators: operatorSide.operators,
     sipAccounts: operatorSide.sipAccounts,
+    platform,
+    authorizedIps,
     idempotency,
     /** The parts of a repair, in their order. */
     refresh: {
@@ -236,6 +267,7 @@ export function createServices(deps: ServiceDeps) {
       accounts: accounts.refresh,
       users: () => refreshUsers({ accounts: accountStore, claims: users.claims }),
       ips: ips.refresh,
+      authorizedIps: authorizedIps.refresh,
       ...support.refresh,
       sipAccounts: operatorSide.sipAccounts.refresh,
       tokens: revocations.sweep,
@@ -244,6 +276,7 @@ export function createServices(deps: ServiceDeps) {
     /** Ends background work; what is left undone is for refresh. */
     stop: (): void => {
       ips.stop();
+      authorizedIps.stop();
       support.stop();
       operatorSide.stop();
     },
@@ -263,6 +296,7 @@ export function createConfiguredServices(
     accountRealmSuffix: config.accountRealmSuffix,
     readCache: config.readCache,
     allowDemo: config.demoData,
+    authorizedIpLimit: config.authorizedIpLimit,
     support: config,
   });
 }

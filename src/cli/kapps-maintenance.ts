@@ -21,6 +21,7 @@ import { describeError } from './terminal.js';
 /** What has to be repaired after the databases are right; by database, for one of them alone. */
 const REPAIRS = {
   accounts: ['accounts', 'users'],
+  authorized_ips: ['authorizedIps'],
   claims: ['accounts', 'users', 'subscriptions', 'ports', 'sipAccounts'],
   dedicated_ips: ['ips'],
   'ports-top': ['ports'],
@@ -34,6 +35,7 @@ const ALL_REPAIRS = [
   'accounts',
   'users',
   'ips',
+  'authorizedIps',
   'subscriptions',
   'ports',
   'sipAccounts',

@@ -7,6 +7,7 @@ import { kazooIpsMaintenance } from './kazoo-ips-maintenance.js';
 import { keysMaintenance } from './keys-maintenance.js';
 import { mvnosMaintenance } from './mvnos-maintenance.js';
 import { operatorMaintenance } from './operator-maintenance.js';
+import { platformMaintenance } from './platform-maintenance.js';
 import { portsMaintenance } from './ports-maintenance.js';
 import { sipAccountsMaintenance } from './sip-accounts-maintenance.js';
 import { topMaintenance } from './top-maintenance.js';
@@ -22,6 +23,7 @@ export const modules: readonly Module[] = [
   keysMaintenance,
   mvnosMaintenance,
   operatorMaintenance,
+  platformMaintenance,
   portsMaintenance,
   sipAccountsMaintenance,
   topMaintenance,

@@ -66,6 +66,27 @@ export function parseNetwork(text: string): IpNetwork | undefined {
   return masked(parsed, length);
 }
 
+/**
+ * The network of 4 or 16 bytes and a length; undefined unless it is canonical: no host bits, and no
+ * IPv4-mapped network, which is an IPv4 one.
+ */
+export function networkOfBytes(bytes: Uint8Array, length: number): IpNetwork | undefined {
+  const bits = bytes.length * 8;
+  if ((bits !== 32 && bits !== 128) || !(length >= 0 && length <= bits)) return undefined;
+  if (compareBytes(maskBytes(bytes, length), bytes) !== 0) return undefined;
+  const parsed = ipaddr.fromByteArray(Array.from(bytes));
+  if (isMapped(parsed) && length >= 96) return undefined;
+  return { address: canonical(parsed), length, version: bits === 32 ? 4 : 6 };
+}
+
+/** The same bytes with all behind the first `length` bits zero. */
+export function maskBytes(bytes: Uint8Array, length: number): Uint8Array {
+  return bytes.map((byte, n) => {
+    const kept = Math.min(8, Math.max(0, length - n * 8));
+    return byte & (0xff << (8 - kept));
+  });
+}
+
 /** The canonical text: the bare address when the network is a single one, else `address/length`. */
 export function formatNetwork(network: IpNetwork): string {
   const { address, length, version } = network;
@@ -119,13 +140,6 @@ function masked(parsed: Parsed, length: number): IpNetwork {
   const bytes = maskBytes(Uint8Array.from(parsed.toByteArray()), length);
   const version = bytes.length === 4 ? 4 : 6;
   return { address: canonical(ipaddr.fromByteArray(Array.from(bytes))), length, version };
-}
-
-function maskBytes(bytes: Uint8Array, length: number): Uint8Array {
-  return bytes.map((byte, n) => {
-    const kept = Math.min(8, Math.max(0, length - n * 8));
-    return byte & (0xff << (8 - kept));
-  });
 }
 
 function compareBytes(a: Uint8Array, b: Uint8Array): number {

@@ -129,6 +129,15 @@ export function parseDocRows(answer: unknown): readonly SavedDoc[] {
   });
 }
 
+/** `GET /db/_all_docs` over a range: the ids. */
+export function parseIdRows(answer: unknown): readonly string[] {
+  return list(answer, 'rows').map((row) => {
+    const id = isFields(row) ? row['id'] : undefined;
+    if (typeof id !== 'string') throw badAnswer('a row without id');
+    return id;
+  });
+}
+
 /** `GET /db/id?revs=true`: the revision that was asked for and what it replaced, newest first. */
 export function parseRevisions(answer: unknown): readonly string[] {
   const revisions = isFields(answer) ? answer['_revisions'] : undefined;

@@ -255,7 +255,20 @@ function toDoc(
   };
 }
 
-const SWEEP_BATCH = 500;
+const BATCH = 500;
+
+/** Every claim of a kind, in the order of their ids. */
+export async function* eachClaim(claims: Claims, kind: string): AsyncGenerator<Claim> {
+  let startId: string | undefined;
+  for (;;) {
+    const start = startId === undefined ? {} : { startId };
+    const page = await claims.list({ kind, limit: BATCH, ...start });
+    yield* page;
+    const last = page.at(-1);
+    if (page.length < BATCH || last === undefined) return;
+    startId = `${claimId(kind, last.value)}\u0000`;
+  }
+}
 
 /**
  * Releases the claims of a kind that no document needs: what a process leaves that is killed
@@ -268,22 +281,12 @@ export async function releaseOrphanClaims(
   nowMs: number = Date.now(),
 ): Promise<number> {
   let released = 0;
-  let startId: string | undefined;
-  for (;;) {
-    const page = await claims.list({
-      kind,
-      limit: SWEEP_BATCH,
-      ...(startId === undefined ? {} : { startId }),
-    });
-    for (const claim of page) {
-      const ageMs = nowMs - fromGregorian(claim.modified);
-      if (claim.state === 'pending' && ageMs < PENDING_CLAIM_MS) continue;
-      if (await isStillHeld(claim)) continue;
-      // Its owner may have claimed it again while we looked; then it is left alone.
-      if (await claims.releaseRead(claim)) released += 1;
-    }
-    const last = page.at(-1);
-    if (page.length < SWEEP_BATCH || last === undefined) return released;
-    startId = `${claimId(kind, last.value)}\u0000`;
+  for await (const claim of eachClaim(claims, kind)) {
+    const ageMs = nowMs - fromGregorian(claim.modified);
+    if (claim.state === 'pending' && ageMs < PENDING_CLAIM_MS) continue;
+    if (await isStillHeld(claim)) continue;
+    // Its owner may have claimed it again while we looked; then it is left alone.
+    if (await claims.releaseRead(claim)) released += 1;
   }
+  return released;
 }

@@ -1,15 +1,13 @@
 import { AppError, hasCode } from '../core/errors.js';
-import { currentOperation } from '../core/operation.js';
-import { parseChanges, parseDocRows, parseRows } from './answers.js';
+import { parseChanges, parseDocRows, parseIdRows, parseRows } from './answers.js';
 import { confirmWritten, resolveConflicts } from './conflicts.js';
+import { tombstoneOf } from './doc.js';
 import { createDocuments } from './documents.js';
 import { checkId, isSafeId } from './safe-id.js';
 import { isMissingDatabase, storeReasons, unavailable } from './store-errors.js';
 import { MAX_WAIT_MS, type Transport } from './transport.js';
 import type { Database, DatabaseName, SavedDoc, StoredDoc, ViewName, ViewQuery } from './types.js';
 
-/** What a tombstone keeps, so that replications filtered by type, account or cluster see it. */
-const TOMBSTONE_FIELDS = ['pvt_type', 'pvt_account_id', 'pvt_account_db', 'pvt_cluster_id'];
 /** Longer questions go into a body: servers and proxies bound the length of a URL. */
 const QUERY_LENGTH = 1500;
 /** Room for the design documents that lie among the ids of a range. */
@@ -50,23 +48,10 @@ export function createDatabase(transport: Transport, name: DatabaseName, stored:
     },
     view: (view, query) => readView(transport, stored, view, query),
     listDocs: (query) => listDocs(transport, stored, query),
+    listIds: (query) => listIds(transport, stored, query),
     confirm: (written) => confirmWritten(transport, stored, written),
     resolveConflicts: (query) => resolveConflicts(transport, stored, query),
     changes: (query) => readChanges(transport, stored, query),
-  };
-}
-
-function tombstoneOf(doc: SavedDoc, keep: readonly string[]): StoredDoc {
-  const kept = [...TOMBSTONE_FIELDS, ...keep]
-    .filter((field) => field in doc)
-    .map((field) => [field, doc[field]] as const);
-  const requestId = currentOperation()?.requestId;
-  return {
-    ...Object.fromEntries(kept),
-    ...(requestId === undefined ? {} : { pvt_request_id: requestId }),
-    _id: doc._id,
-    _rev: doc._rev,
-    _deleted: true,
   };
 }
 
@@ -162,6 +147,23 @@ async function listDocs(
     startId = `${last._id}\u0000`;
   }
   return docs.slice(0, query.limit);
+}
+
+async function listIds(
+  transport: Transport,
+  stored: string,
+  { startId, endId, limit }: { startId: string; endId: string; limit: number },
+): Promise<readonly string[]> {
+  checkLimit(limit);
+  return transport.read(
+    {
+      method: 'GET',
+      path: [stored, '_all_docs'],
+      query: { startkey: JSON.stringify(startId), endkey: JSON.stringify(endId), limit },
+      deadlineAt: transport.deadline(),
+    },
+    parseIdRows,
+  );
 }
 
 async function readChanges(

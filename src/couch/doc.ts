@@ -2,7 +2,7 @@ import { toGregorian } from '../core/gregorian.js';
 import { currentOperation, newId } from '../core/operation.js';
 import { isPrivateField } from '../core/private-fields.js';
 import { encodedAccountDatabase } from './databases.js';
-import type { StoredDoc } from './types.js';
+import type { SavedDoc, StoredDoc } from './types.js';
 
 /** The fields of a document that clients may see and set; the id is not among them. */
 export function publicFields(doc: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -15,6 +15,9 @@ export function publicFields(doc: Readonly<Record<string, unknown>>): Record<str
 export function keptFields(doc: StoredDoc | undefined): Record<string, unknown> {
   return Object.fromEntries(Object.entries(doc ?? {}).filter(([name]) => name.startsWith('pvt_')));
 }
+
+/** What a tombstone keeps, so that replications filtered by type, account or cluster see it. */
+const TOMBSTONE_FIELDS = ['pvt_type', 'pvt_account_id', 'pvt_account_db', 'pvt_cluster_id'];
 
 export interface StampOptions {
   readonly type: string;
@@ -60,5 +63,20 @@ function auditStamp(): Record<string, unknown> {
     ...(caller.userId === undefined ? {} : { pvt_auth_user_id: caller.userId }),
     // An account of another cluster may have the id of one of ours, and is somebody else.
     ...(caller.homeClusterId === undefined ? {} : { pvt_auth_cluster_id: caller.homeClusterId }),
+  };
+}
+
+/** What deletes a document so that filtered replications see it; `keep` are more fields to keep. */
+export function tombstoneOf(doc: SavedDoc, keep: readonly string[] = []): StoredDoc {
+  const kept = [...TOMBSTONE_FIELDS, ...keep]
+    .filter((field) => field in doc)
+    .map((field) => [field, doc[field]] as const);
+  const requestId = currentOperation()?.requestId;
+  return {
+    ...Object.fromEntries(kept),
+    ...(requestId === undefined ? {} : { pvt_request_id: requestId }),
+    _id: doc._id,
+    _rev: doc._rev,
+    _deleted: true,
   };
 }

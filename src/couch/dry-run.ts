@@ -40,6 +40,7 @@ function createDryDatabase(database: Database): Database {
     },
     view: database.view,
     listDocs: database.listDocs,
+    listIds: database.listIds,
     changes: database.changes,
     // Nothing was written that anything could hide.
     confirm: (written) => Promise.resolve(new Map(written.map((doc) => [doc._id, doc]))),

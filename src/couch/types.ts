@@ -119,6 +119,8 @@ export interface Database {
     endId?: string;
     limit: number;
   }): Promise<readonly SavedDoc[]>;
+  /** As `listDocs`, the ids alone: for many documents whose ids say it all. */
+  listIds(query: { startId: string; endId: string; limit: number }): Promise<readonly string[]>;
   /**
    * Reads documents again that were just written, with what lies hidden behind them: when two nodes
    * or two clusters took a write each, one of the two wins by its revision. Those of `written` that

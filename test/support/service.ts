@@ -48,6 +48,8 @@ export interface TestServiceOptions {
   readonly couchRandom?: () => number;
   readonly metrics?: Metrics;
   readonly support?: Partial<SupportConfig>;
+  /** As AUTHORIZED_IP_LIMIT. */
+  readonly authorizedIpLimit?: number;
   readonly trustProxy?: readonly string[];
   /** Skip installing and seeding: the databases of another service are used. */
   readonly isSecond?: boolean;
@@ -125,6 +127,7 @@ export async function startTestService(options: TestServiceOptions = {}): Promis
     accountRealmSuffix: 'sip.test.internal',
     readCache: options.readCache ?? false,
     allowDemo: options.allowDemo ?? true,
+    authorizedIpLimit: options.authorizedIpLimit ?? 10_000,
     support: { ...SUPPORT, ...options.support },
   });
   if (!options.isSecond) {

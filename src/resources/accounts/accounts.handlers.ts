@@ -1,6 +1,5 @@
 import type { Caller } from '../../core/caller.js';
 import { AppError } from '../../core/errors.js';
-import { toGregorian } from '../../core/gregorian.js';
 import type { Page } from '../../core/paging.js';
 import { accountAdmin, accountMember, anyToken } from '../../surfaces/crossbar/access.js';
 
@@ -15,6 +14,8 @@ import { accountParams, anyBody, patchEnvelope } from '../../surfaces/crossbar/s
 import type { ApiKeys } from './accounts.api-keys.js';
 import type { Account } from './accounts.doc.js';
 import type { AccountListing, ListedAccount } from './accounts.listing.js';
+import { type Admits, changeMembers, warnOfLockout } from './accounts.lockout.js';
+import { createPresentAccount } from './accounts.present.js';
 import {
   accountAnswer,
   accountBody,
@@ -34,35 +35,12 @@ export interface AccountHandlerDeps {
   readonly listing: AccountListing;
   readonly apiKeys: ApiKeys;
   readonly now: () => number;
-}
-
-function createPresent(deps: AccountHandlerDeps) {
-  return async (account: Account, caller: Caller) => {
-    const standing = await deps.listing.findStanding(account, caller.accountId);
-    return {
-      ...account.fields,
-      id: account.id,
-      name: account.name,
-      created: account.created,
-      enabled: account.isEnabled,
-      superduper_admin: account.isSuperduper,
-      wnm_allow_additions: account.mayAddNumbers,
-      is_reseller: account.isReseller,
-      ...(standing.resellerId === undefined ? {} : { reseller_id: standing.resellerId }),
-      billing_mode: standing.billingMode,
-      ...(account.notificationPreference === undefined
-        ? {}
-        : { notification_preference: account.notificationPreference }),
-      ...(account.trialExpires === undefined
-        ? {}
-        : { trial_time_left: Math.max(0, account.trialExpires - toGregorian(deps.now())) }),
-    };
-  };
+  readonly admits: Admits;
 }
 
 function createRoutes(deps: AccountHandlerDeps): Route[] {
   const { accounts } = deps;
-  const present = createPresent(deps);
+  const present = createPresentAccount(deps);
   const create = async (fields: Record<string, unknown>, parentId: string, caller: Caller) => {
     const account = await accounts.create(fields, { parentId, callerId: caller.accountId });
     return {
@@ -104,7 +82,7 @@ function createRoutes(deps: AccountHandlerDeps): Route[] {
 
 function documentRoutes(deps: AccountHandlerDeps): Route[] {
   const { accounts } = deps;
-  const present = createPresent(deps);
+  const present = createPresentAccount(deps);
   const answer = async (account: Account, caller: Caller) => ({
     data: await present(account, caller),
     revision: account.revision,
@@ -131,8 +109,13 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       bodyShown: accountBody,
       answer: accountAnswer,
       hasPreconditions: true,
-      run: async ({ params, data, caller, match }) =>
-        answer(await accounts.replace(params.account_id, data, caller, match), caller),
+      answerMembers: changeMembers,
+      run: async ({ params, data, caller, match, address }) => {
+        const { account_id: id } = params;
+        const more = await warnOfLockout(deps.admits, id, data, address);
+        const account = await accounts.replace(id, data, caller, match);
+        return { ...(await answer(account, caller)), ...more };
+      },
     }),
     route({
       ...shared,
@@ -144,9 +127,15 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       envelope: patchEnvelope,
       answer: accountAnswer,
       hasPreconditions: true,
-      run: async ({ params, data, envelope, caller, match }) => {
+      answerMembers: changeMembers,
+      run: async ({ params, data, envelope, caller, match, address }) => {
         const options = { recursive: envelope.recursive ?? true, callerId: caller.accountId };
-        return answer(await accounts.patch(params.account_id, data, options, match), caller);
+        const { account_id: id } = params;
+        const more = await warnOfLockout(deps.admits, id, data, address);
+        return {
+          ...(await answer(await accounts.patch(id, data, options, match), caller)),
+          ...more,
+        };
       },
     }),
     route({
@@ -154,7 +143,7 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       method: 'DELETE',
       operationId: 'deleteAccount',
       summary: 'Delete an account',
-      description: 'Refused (409) while it has descendants; its dedicated IPs are released.',
+      description: 'Refused (409) while it has descendants; its IPs are released.',
       params: accountParams,
       answer: deletedAccount,
       hasPreconditions: true,

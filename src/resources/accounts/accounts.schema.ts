@@ -20,6 +20,9 @@ export const accountBody = z
       .max(32)
       .optional()
       .meta({ examples: ['America/Los_Angeles'] }),
+    enforce_authorized_ips: z.boolean().optional().meta({
+      description: "true: the account's authorized IPs guard its own calls by key to /platform_api",
+    }),
     enabled: z.boolean().optional().meta({
       description: 'Honoured when an ancestor of the account sets it',
     }),

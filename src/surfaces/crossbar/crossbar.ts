@@ -162,6 +162,7 @@ function createHandle(
         authToken,
         match,
         mediaType,
+        address: request.ip ?? '',
       });
     const key = idempotencyKeyOf(request, route);
     if (key !== undefined) {

@@ -45,6 +45,8 @@ export interface RawInput {
   readonly match: (revision: string) => void;
   /** What the client wants to read: JSON, or one of the route's other media types. */
   readonly mediaType: string;
+  /** The client's address. */
+  readonly address: string;
 }
 
 /** What `run` gets: parsed and checked. */
@@ -61,6 +63,8 @@ export interface Input<P, Q, B, E> {
   readonly authToken: string | undefined;
   readonly match: (revision: string) => void;
   readonly mediaType: string;
+  /** The client's address. */
+  readonly address: string;
   /** True: answer as if it were done, and write nothing. */
   readonly isDryRun: boolean;
 }
@@ -248,6 +252,7 @@ export function route<
         authToken: raw.authToken,
         match: raw.match,
         mediaType: raw.mediaType,
+        address: raw.address,
         isDryRun,
       });
       return isDryRun ? asDryRun(reply) : reply;

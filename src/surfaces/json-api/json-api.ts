@@ -44,8 +44,8 @@ interface Place {
 
 const READ = ['GET', 'HEAD'];
 
-/** Gives the request its id, its deadline and the headers of every answer. */
-function prepare(deps: JsonApiDeps, request: Request, response: Response): Operation {
+/** Gives the request its id and the headers of every answer. */
+function prepare(request: Request, response: Response): string {
   const requestId = requestIdOf(request);
   response.setHeader('x-request-id', requestId);
   response.setHeader('vary', 'Accept');
@@ -53,7 +53,18 @@ function prepare(deps: JsonApiDeps, request: Request, response: Response): Opera
   // Answers are data: whatever else a browser takes one for, it must not run or load anything.
   response.setHeader('x-content-type-options', 'nosniff');
   response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'");
-  return { requestId, deadlineAt: Date.now() + deps.requestTimeoutMs };
+  return requestId;
+}
+
+/** Refuses every request in the surface's words, as while the service starts. */
+export function createJsonApiRefusal(
+  deps: Pick<JsonApiDeps, 'onError'>,
+  errorOf: () => AppError,
+): RequestHandler {
+  return (request, response) => {
+    prepare(request, response);
+    sendFailure(response, errorOf(), deps.onError);
+  };
 }
 
 function decode(segment: string): string | undefined {
@@ -145,7 +156,8 @@ export function createJsonApi(deps: JsonApiDeps): RequestHandler {
   }
 
   return (request, response, next) => {
-    const operation = prepare(deps, request, response);
+    const requestId = prepare(request, response);
+    const operation = { requestId, deadlineAt: Date.now() + deps.requestTimeoutMs };
     runOperation(operation, () => serve(request, response, operation)).catch((error: unknown) => {
       if (response.headersSent) next(error);
       else sendFailure(response, error, deps.onError);
