@@ -78,7 +78,7 @@ function decode(segment: string): string | undefined {
 function findPlace(resources: ReadonlyMap<string, Resource>, path: string): Place | undefined {
   const [, type = '', ...rest] = path.replace(/(?<=.)\/$/, '').split('/');
   const resource = resources.get(type);
-  if (resource === undefined || rest.length > 1) return undefined;
+  if (resource === undefined || rest.length > 1 || rest[0] === '') return undefined;
   if (rest[0] === undefined) return { resource, idText: undefined };
   const idText = decode(rest[0]);
   return idText === undefined ? undefined : { resource, idText };
