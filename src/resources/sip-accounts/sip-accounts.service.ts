@@ -177,7 +177,7 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
      * Creates a SIP account; `InvalidError` for what is wrong with it or taken, `conflict` with
      * reason `sip_account_limit` when the account has all that it may have.
      */
-    create(accountId: string, input: NewSipAccount): Promise<SipAccount> {
+    async create(accountId: string, input: NewSipAccount): Promise<SipAccount> {
       const checked = checkSipAccount(input);
       return inTurn(accountId, () => createIn(accountId, checked));
     },
@@ -187,7 +187,7 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
      * nothing. `not_found` where `accountIds` does not have its account; `conflict` when others are
      * first all the time.
      */
-    patch(
+    async patch(
       id: string,
       change: SipAccountChange,
       isVisible: (accountId: string) => boolean,
@@ -200,7 +200,7 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
       });
     },
 
-    setPassword(id: string, password: string): Promise<SipAccount> {
+    async setPassword(id: string, password: string): Promise<SipAccount> {
       checkSipAccount({ password });
       return rewrite(id, (before) => docs.withPassword(before, password));
     },
