@@ -56,6 +56,9 @@ export async function loadDemo(couch: Couch, services: Services, log: Log): Prom
   log.info('demo data loaded', { created: counts.created, updated: counts.updated });
 }
 
+/** The API key of Demo Reseller for Voximplant's clients, as on Voximplant's page. */
+const PLATFORM_KEY = 'eec36d6c-a0eb-46b5-a006-1c2b65343bac';
+
 /** The embedded store as a newcomer finds it. */
 interface EmbeddedAddress {
   /** With user and password. */
@@ -91,6 +94,7 @@ export function describeDemo(
 telcouch is ready.
 
   API            ${apiUrl}/v2
+  Voximplant's   ${apiUrl}/platform_api   authorized IPs
   API pages      ${apiUrl}/docs/
   Health         ${apiUrl}/ready
 ${embedded === undefined ? '' : describeEmbedded(embedded)}${describeCarrier(carrierUrl)}
@@ -112,6 +116,7 @@ Then try:
     ${apiUrl}/v2/support/subscriptions/lookup
   curl -H "X-Auth-Token: $TOKEN" ${apiUrl}/v2/support/usage/audit
   curl -H "X-Auth-Token: $TOKEN" "${apiUrl}/v2/support/routing/resolve?source_ip=198.51.100.11"
+  curl "${apiUrl}/platform_api/GetAuthorizedAccountIPs/?account_id=1&api_key=${PLATFORM_KEY}"
   curl -u username:password "${apiUrl}/api/rest/public/operator/sip_device_routes?page[size]=1" -g
 `;
 }

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { isRealCouch, storeLogin } from '../support/store.js';
 import { measureAllocation } from './allocation.js';
+import { measureAuthorizedIps } from './authorized-ips.js';
 import { measureGrowth, measureIdle, measureStarts } from './footprint.js';
 import type { Plan } from './measure.js';
 import { measureReads } from './reads.js';
@@ -16,9 +17,10 @@ Measures the service against its own store and writes docs/benchmarks.md.
 The store is the CouchDB of COUCHDB_URL (http://user:password@host:port), else an embedded one.
 
   --only <names>   comma list of: reads, assign, block, allocation, usage,
-                   starts, memory
+                   networks, starts, memory
   --rounds <n>     rounds of each comparison (default 7)
-  --rows <n>       rows of a large month of usage (default 1000000)
+  --rows <n>       rows of a large month of usage, networks of a large account
+                   (default 1000000)
   --soak <min>     minutes under load for the growth of memory (default 10)
   --out <file>     writes there (a part by --only is printed alone otherwise)
   --no-write       print only
@@ -57,6 +59,9 @@ async function* measureAll(rig: Rig): AsyncGenerator<Figure> {
   if (isWanted('allocation')) yield* measureAllocation(rig, service, plans);
   if (isWanted('usage') && isRealCouch()) {
     yield* measureUsage(rig, service, { rows: Number(values.rows), rounds: Math.min(rounds, 5) });
+  }
+  if (isWanted('networks')) {
+    yield* measureAuthorizedIps(rig, service, { networks: Number(values.rows), plans });
   }
   if (isWanted('memory')) yield await measureGrowth(rig, Number(values.soak));
 }

@@ -7,7 +7,7 @@ export interface Figure {
   readonly callers?: number;
   readonly value: number;
   /** Absent: a ratio. */
-  readonly unit?: 'MB' | 's';
+  readonly unit?: 'MB' | 's' | 'µs';
   /** Absent: for information, nothing is promised. */
   readonly target?: { readonly atLeast: number } | { readonly atMost: number };
   /** The figures behind it, with their units. */

@@ -35,19 +35,26 @@ const ID = /^([0-9a-f]{32}):(?:(4):([0-9a-f]{8})|(6):([0-9a-f]{32})):(\d{3}):([w
  * that it is in a list once, and that what covers an address can be asked for by id.
  */
 export function entryId({ accountId, network, isAllowed }: EntryKey): string {
-  const hex = Buffer.from(ipBytes(network.address)).toString('hex');
-  return `${entryPrefix(accountId)}${network.version}:${hex}:${lengthText(network.length)}:${
-    isAllowed ? 'w' : 'b'
-  }`;
+  return idsOf(accountId, network.version, ipBytes(network.address), network.length)[
+    isAllowed ? 0 : 1
+  ];
+}
+
+/** The ids of a network in the white and in the black list. */
+function idsOf(
+  accountId: string,
+  version: 4 | 6,
+  bytes: Uint8Array,
+  length: number,
+): readonly [white: string, black: string] {
+  const hex = Buffer.from(bytes).toString('hex');
+  const id = `${entryPrefix(accountId)}${version}:${hex}:${String(length).padStart(3, '0')}`;
+  return [`${id}:w`, `${id}:b`];
 }
 
 /** How the ids of an account's documents begin. */
 export function entryPrefix(accountId: string): string {
   return `${accountId}:`;
-}
-
-function lengthText(length: number): string {
-  return String(length).padStart(3, '0');
 }
 
 /** What an id says; undefined for one that is no network in its canonical form. */
@@ -61,10 +68,10 @@ export function parseEntryId(id: string): EntryKey | undefined {
 
 /** Ids of every network that covers all of this one, in both lists: at most 66, or 258. */
 export function coveringIds(accountId: string, network: IpNetwork): readonly string[] {
-  return Array.from({ length: network.length + 1 }, (_, length) => {
-    const wider = widerNetwork(network, length);
-    return [true, false].map((isAllowed) => entryId({ accountId, network: wider, isAllowed }));
-  }).flat();
+  const bytes = ipBytes(network.address);
+  return Array.from({ length: network.length + 1 }, (_, length) =>
+    idsOf(accountId, network.version, maskBytes(bytes, length), length),
+  ).flat();
 }
 
 /** The network around another one that fixes so many of its bits. */

@@ -85,8 +85,12 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
   /** The stored digest that a password was found to belong to. */
   const passwords = new LRUCache<string, string>({ max: KNOWN_MAX, ttl: KNOWN_MS });
 
-  const keyOf = (credentials: unknown) =>
-    deps.box.digest('platform-credentials', JSON.stringify(credentials));
+  const digestOf = (value: unknown) =>
+    deps.box.digest('platform-credentials', JSON.stringify(value));
+
+  /** A token says itself whose it is, and is read before the body that may name the account. */
+  const keyOf = (credentials: PlatformCredentials) =>
+    digestOf(credentials.kind === 'token' ? credentials.token : credentials);
 
   async function find(locator: AccountLocator): Promise<PlatformAccount | undefined> {
     const found = await deps.findAccount(KINDS[locator.by], locator.text);
@@ -104,7 +108,7 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
 
   async function stampOfPassword(account: PlatformAccount | undefined, password: string) {
     const input = passwordInput(account?.accountId ?? NOBODY, password);
-    const key = keyOf(input);
+    const key = digestOf(input);
     const held = account?.passwordDigest;
     if (held !== undefined && passwords.get(key) === held) return passwordStamp(held);
     const hashes = await deps.hashes(...input);
