@@ -8,8 +8,15 @@ function map(doc) {
   if (!doc.sip || typeof doc.sip.username !== 'string') return;
   var internal = (doc.caller_id && doc.caller_id.internal) || {};
   var external = (doc.caller_id && doc.caller_id.external) || {};
-  var switches = ['use_allowed_ips', 'allow_external_calls', 'on_demand', 'incoming_internal',
-    'incoming_external', 'outgoing_internal', 'outgoing_external'];
+  var switches = [
+    'use_allowed_ips',
+    'allow_external_calls',
+    'on_demand',
+    'incoming_internal',
+    'incoming_external',
+    'outgoing_internal',
+    'outgoing_external',
+  ];
   var bits = 0;
   for (var n = 0; n < switches.length; n += 1) if (doc[switches[n]] === true) bits += 1 << n;
   emit(doc.pvt_account_id, [
