@@ -8,7 +8,7 @@ import {
   operatorPaths,
 } from './operator-surface.js';
 import { authorizedIpCommands } from './resources/authorized-ips/authorized-ips.handlers.js';
-import { platformAccountCommands } from './resources/platform-accounts/platform-accounts.handlers.js';
+import { platformCommands } from './resources/platform-accounts/platform-accounts.handlers.js';
 import type { Services } from './services.js';
 import type { GuardLogin, Limits } from './surfaces/http/limits.js';
 import type { Command } from './surfaces/platform-api/command.js';
@@ -34,7 +34,7 @@ const PLATFORM_API = '/platform_api';
 
 /** The commands of Voximplant's Management API. */
 function createCommands({ platform, authorizedIps }: Services): readonly Command[] {
-  return [...platformAccountCommands(platform), ...authorizedIpCommands(authorizedIps.service)];
+  return [...platformCommands(platform), ...authorizedIpCommands(authorizedIps.service)];
 }
 
 /** What the surfaces beside crossbar say of themselves in the API document. */

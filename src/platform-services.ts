@@ -4,13 +4,11 @@ import type { Account } from './resources/accounts/accounts.doc.js';
 import type { Identifiers } from './resources/accounts/accounts.identifiers.js';
 import type { AccountService } from './resources/accounts/accounts.service.js';
 import type { AuthorizedIpParts } from './resources/authorized-ips/authorized-ips.parts.js';
-import { createPlatformAuthenticator } from './resources/platform-accounts/platform-accounts.authenticate.js';
-import {
-  type AccountsOfPlatform,
-  createPlatformAccountService,
-  type PlatformIdentifier,
+import { createPlatformParts } from './resources/platform-accounts/platform-accounts.parts.js';
+import type {
+  AccountsOfPlatform,
+  PlatformIdentifier,
 } from './resources/platform-accounts/platform-accounts.service.js';
-import { createSessions } from './resources/platform-accounts/platform-accounts.sessions.js';
 import type { Secrets } from './secrets.js';
 
 export interface PlatformDeps {
@@ -68,22 +66,10 @@ function createAccounts({ accounts, identifiers, claims }: PlatformDeps): Accoun
 
 /** Builds the services that Voximplant's clients speak to. */
 export function createPlatform(deps: PlatformDeps) {
-  const { secrets, now } = deps;
-  const sessions = createSessions({ box: secrets.box, ttlS: deps.sessionTtlS, now });
-  const authenticator = createPlatformAuthenticator({
+  return createPlatformParts({
+    ...deps,
+    accounts: createAccounts(deps),
     findAccount: createFinder(deps),
-    digests: secrets.apiKeyDigests.digests,
-    hashes: secrets.credentialHashes.hashes,
-    sessions,
-    box: secrets.box,
-    now,
     admits: deps.authorizedIps.admits,
   });
-  const accounts = createPlatformAccountService({
-    accounts: createAccounts(deps),
-    digest: secrets.apiKeyDigests.digest,
-    hash: secrets.credentialHashes.hash,
-    now,
-  });
-  return { accounts, authenticator, sessions };
 }

@@ -22,8 +22,9 @@ const MARKS = ['$seal', '$digest', '$operator', '$password'];
 
 /**
  * Replaces `{"$seal": text}`, `{"$digest": text}`, `{"$operator": password}` and
- * `{"$password": {username, password}}` at the top level of a seed. The fields of a password take the place of the field that names it. A mark
- * anywhere else is `internal`: it would be stored in clear.
+ * `{"$password": {username, password}}` at the top level of a seed. The fields of a password take
+ * the place of the field that names it. A mark anywhere else is `internal`: it would be stored in
+ * clear.
  */
 export async function transformSeed(
   id: string,

@@ -29,7 +29,7 @@ export function createSipAccountClaims(deps: { store: SipAccountStore; claims: C
   }
 
   return {
-    /** Claims a user name before it is saved; `InvalidError` with rule `unique` when it is taken. */
+    /** Claims a user name before it is saved; `InvalidError` with rule `unique` when taken. */
     async acquire(id: string, address: Address): Promise<void> {
       try {
         await claims.acquire(KIND, claimedValue(address), ownerOf(id), isStillHeld);

@@ -98,7 +98,7 @@ function present(account: SipAccount, password: string | null, customer: Item): 
 export function sipAccountResource(deps: SipAccountHandlerDeps): Resource {
   const { service, listing, findCustomers } = deps;
 
-  /** Undefined for an account that is none of the operator's: whatever came before, this decides. */
+  /** Undefined for one of an account that is none of the operator's: this is what decides. */
   function itemIn(customers: Customers, account: SipAccount): Item | undefined {
     const customer = customers.itemOf(account.accountId);
     return customer && present(account, service.passwordOf(account), customer);

@@ -147,7 +147,7 @@ function createCopyStore(couch: Couch, copiesOf: (accountId: string) => Database
       }
     },
 
-    /** Ids of the devices in an account's database that may be copies of SIP accounts, in batches. */
+    /** Ids of devices in an account's database that may be copies of SIP accounts, in batches. */
     async *eachCopyId(accountId: string): AsyncGenerator<readonly string[]> {
       for await (const rows of eachBatch(copiesOf(accountId), COPIES, DEVICE)) {
         yield rows.flatMap(({ id = '' }) => (HEX_ID.test(id) ? [id] : []));

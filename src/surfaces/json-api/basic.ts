@@ -6,7 +6,7 @@ export interface Credentials {
 
 const BASIC = /^basic +([A-Za-z0-9+/_-]+={0,2}) *$/i;
 
-/** The credentials of an `Authorization: Basic` header (RFC 7617); undefined without usable ones. */
+/** The credentials of an `Authorization: Basic` header (RFC 7617); undefined: none of any use. */
 export function readBasic(header: string | undefined): Credentials | undefined {
   const encoded = BASIC.exec(header ?? '')?.[1];
   if (encoded === undefined) return undefined;

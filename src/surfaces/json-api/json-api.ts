@@ -19,7 +19,7 @@ export interface Authenticator {
   recallAccountId(credentials: Credentials): string | undefined;
   /** Who was verified a short while ago and may still come in; undefined: verify again. */
   findRecent(credentials: Credentials): Promise<Operator | undefined>;
-  /** Verifies; `unauthenticated` for credentials that are wrong in any way, all after equal work. */
+  /** Verifies; `unauthenticated` for whatever is wrong with them, after the same work. */
   signIn(credentials: Credentials): Promise<Operator>;
 }
 

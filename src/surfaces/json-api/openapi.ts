@@ -64,7 +64,7 @@ function fieldParameters(resource: Resource, resources: readonly Resource[]): Js
     const known = resources.find((each) => each.type === type);
     if (known === undefined) return [];
     const fields = [...Object.keys(known.attributes), ...Object.keys(known.relationships)];
-    const text = `Comma list of what is shown of ${type}: ${names(fields)}; default: all attributes`;
+    const text = `Comma list of what is shown of ${type}: ${names(fields)}; default: attributes`;
     return [query(`fields[${type}]`, text, { type: 'string' })];
   });
 }
