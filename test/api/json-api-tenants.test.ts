@@ -83,7 +83,7 @@ describe('an operator', () => {
     expect(await countOf(master)).toBe(133);
   });
 
-  it('is kept out within a second when its password changes, or it or its account ends', async () => {
+  it('is kept out within a second of a new password, and when it or its account ends', async () => {
     const account = await service.services.accounts.create(
       { name: 'Short lived', realm: 'short.example.com' },
       { parentId: RESELLER },

@@ -21,7 +21,7 @@ describe('SIP accounts by account', () => {
     ]);
   });
 
-  it("are those of Kazoo's devices that have a user name, an account and an id of Kazoo's", async () => {
+  it("are Kazoo's devices with a user name, an account and an id of Kazoo's", async () => {
     for (const change of [
       { _id: '2DF812CA' },
       { _id: sipAccount._id.toUpperCase() },

@@ -6,9 +6,9 @@ import type { NewSipAccount } from './sip-accounts.doc.js';
 const MAX_NETWORKS = 200;
 const MAX_TEXT = 10_000;
 
+const NETWORKS = `at most ${MAX_NETWORKS} IP addresses or networks`;
 /** What is wrong with allowed IPs that are refused, for people. */
-export const ALLOWED_IPS_MESSAGE =
-  `must be at most ${MAX_NETWORKS} IP addresses or networks, ` + 'separated by commas';
+export const ALLOWED_IPS_MESSAGE = `must be ${NETWORKS}, separated by commas`;
 
 /** Kazoo's schema of devices: 2 to 32 characters; these are the ones that URIs hold unescaped. */
 const USERNAME = /^[A-Za-z0-9][A-Za-z0-9._-]{1,31}$/;
