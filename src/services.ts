@@ -236,7 +236,7 @@ export function createServices(deps: ServiceDeps) {
     claims,
     accounts: accounts.service,
     identifiers: accounts.identifiers,
-    findRecentAccount: pathAccounts.get,
+    recentAccounts: pathAccounts,
     authorizedIps,
     sessionTtlS: deps.tokenTtlS,
   });

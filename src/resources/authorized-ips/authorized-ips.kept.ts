@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { hasCode } from '../../core/errors.js';
 import { newId, runOperation } from '../../core/operation.js';
 import { createFollower } from '../../couch/follower.js';
@@ -12,6 +13,8 @@ const IDLE_MS = 600_000;
 const SWEEP_MS = 60_000;
 /** How long a write of our own goes before what the changes say of it, milliseconds. */
 const OWN_MS = 30_000;
+/** Changes that are remembered, for writes whose answers come later than what followed them. */
+const TOLD_MAX = 100_000;
 
 /** Indexes of accounts' networks, which follow the store. */
 export interface KeptIndexes {
@@ -68,6 +71,8 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
   const entries = new Map<string, Entry>();
   /** The newest writes of our own: a poll that was answered before them must not undo them. */
   const own = new Map<string, State & { readonly at: number }>();
+  /** Generations that the changes told lately: the answer to a write may come after them. */
+  const told = new LRUCache<string, number>({ max: TOLD_MAX });
   let sequence: string | undefined;
 
   const follower = createFollower({
@@ -76,7 +81,7 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
     onChanges(changes, upTo) {
       sequence = upTo;
       forgetOwn();
-      for (const change of changes) take(stateOf(change));
+      for (const change of changes) hear(stateOf(change));
       // Whoever was asked about before the changes were followed can be filled now.
       for (const [accountId, entry] of entries) startFill(accountId, entry);
     },
@@ -84,6 +89,8 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
       // What was told stays right up to its sequence, unless its database is gone.
       if (hasCode(error, 'not_found')) {
         entries.clear();
+        own.clear();
+        told.clear();
         sequence = undefined;
       }
       options.onFailure(error);
@@ -103,10 +110,18 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
     }
   }
 
-  function take(state: State): void {
+  function entryOf({ id }: State): Entry | undefined {
+    return entries.get(id.slice(0, id.indexOf(':')));
+  }
+
+  function hear(state: State): void {
+    if (entryOf(state) !== undefined) told.set(state.id, state.generation);
     const newest = own.get(state.id);
-    if (newest !== undefined && newest.generation > state.generation) return;
-    const entry = entries.get(state.id.slice(0, state.id.indexOf(':')));
+    if (newest === undefined || newest.generation <= state.generation) take(state);
+  }
+
+  function take(state: State): void {
+    const entry = entryOf(state);
     if (entry?.index !== undefined) apply(entry.index, state);
     else entry?.pending?.push(state);
   }
@@ -173,8 +188,9 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
     },
     note(id, rev, isPresent) {
       const state = { id, generation: generationOf(rev), isPresent };
-      const newest = own.get(id);
-      if (newest !== undefined && newest.generation > state.generation) return;
+      const newest = Math.max(own.get(id)?.generation ?? 0, told.get(id) ?? 0);
+      if (newest > state.generation) return;
+      forgetOwn();
       own.delete(id);
       own.set(id, { ...state, at: now() });
       take(state);

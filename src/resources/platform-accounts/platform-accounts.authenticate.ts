@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isSameSecret } from '../../core/constant-time.js';
-import { AppError } from '../../core/errors.js';
+import { AppError, hasCode } from '../../core/errors.js';
 import type { SecretBox } from '../../core/secret-box.js';
 import { fromAccount, type PlatformAccount, type StoredAccount } from './platform-accounts.doc.js';
 import type { Sessions } from './platform-accounts.sessions.js';
@@ -27,10 +27,11 @@ export type PlatformCredentials =
     };
 
 export interface AuthenticateDeps {
-  /** The account of that identifier, at most a second old. */
+  /** The account of that identifier, at most a second old, or read now when it `mustBeNew`. */
   readonly findAccount: (
     by: 'platform_id' | 'platform_name' | 'platform_email',
     text: string,
+    mustBeNew: boolean,
   ) => Promise<StoredAccount | undefined>;
   /** Every digest that may be stored for an API key. */
   readonly digests: (apiKey: string) => readonly string[];
@@ -92,8 +93,11 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
   const keyOf = (credentials: PlatformCredentials) =>
     digestOf(credentials.kind === 'token' ? credentials.token : credentials);
 
-  async function find(locator: AccountLocator): Promise<PlatformAccount | undefined> {
-    const found = await deps.findAccount(KINDS[locator.by], locator.text);
+  async function find(
+    locator: AccountLocator,
+    mustBeNew: boolean,
+  ): Promise<PlatformAccount | undefined> {
+    const found = await deps.findAccount(KINDS[locator.by], locator.text, mustBeNew);
     const account = found === undefined ? undefined : fromAccount(found);
     return account?.isEnabled ? account : undefined;
   }
@@ -123,20 +127,26 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
     return isOwn && hasStamp(account, session.stamp) ? session.stamp : undefined;
   }
 
-  async function withToken(token: string, locator: AccountLocator | undefined) {
+  async function withToken(
+    { token, account: locator }: Extract<PlatformCredentials, { kind: 'token' }>,
+    mustBeNew: boolean,
+  ) {
     const { issuer, keyId } = readUnchecked(token);
-    const account = await find({ by: 'account_id', text: issuer });
+    const account = await find({ by: 'account_id', text: issuer }, mustBeNew);
     const key = account?.keys.find(({ id, kind }) => id === keyId && kind === 'service_account');
     if (account === undefined || key?.kind !== 'service_account') throw refuse();
     if (!(await isSignedBy(token, key.publicKey))) throw refuse();
     checkTimes(token, deps.now());
-    const named = locator === undefined ? account : await find(locator);
+    const named = locator === undefined ? account : await find(locator, mustBeNew);
     if (named?.accountId !== account.accountId) throw refuse();
     return { account, stamp: `key:${key.id}` };
   }
 
-  async function withSecret(credentials: Exclude<PlatformCredentials, { kind: 'token' }>) {
-    const account = await find(credentials.account);
+  async function withSecret(
+    credentials: Exclude<PlatformCredentials, { kind: 'token' }>,
+    mustBeNew: boolean,
+  ) {
+    const account = await find(credentials.account, mustBeNew);
     const stampOf = {
       api_key: stampOfApiKey,
       account_password: stampOfPassword,
@@ -147,10 +157,21 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
     return { account, stamp };
   }
 
+  const lookAt = (credentials: PlatformCredentials, mustBeNew: boolean) =>
+    credentials.kind === 'token'
+      ? withToken(credentials, mustBeNew)
+      : withSecret(credentials, mustBeNew);
+
+  /** A key that was made a moment ago is not refused because the account is known from before. */
   async function look(credentials: PlatformCredentials) {
-    return credentials.kind === 'token'
-      ? withToken(credentials.token, credentials.account)
-      : withSecret(credentials);
+    try {
+      return await lookAt(credentials, false);
+    } catch (error) {
+      const isWrong = hasCode(error, 'unauthenticated') && error.reason === undefined;
+      // A password's slow hash is not made twice.
+      if (!isWrong || credentials.kind === 'account_password') throw error;
+      return lookAt(credentials, true);
+    }
   }
 
   return {
@@ -176,7 +197,7 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
         const { accountId, platformId, allowedType } = account;
         return { accountId, platformId, allowedType, stamp, by: credentials.kind };
       } catch (error) {
-        if (error instanceof AppError && error.code === 'unauthenticated') known.delete(key);
+        if (hasCode(error, 'unauthenticated')) known.delete(key);
         throw error;
       }
     },

@@ -24,10 +24,11 @@ export interface PlatformSecrets {
 /** Everything about accounts as Voximplant's clients know them. */
 export function createPlatformParts(deps: {
   readonly accounts: AccountsOfPlatform;
-  /** The account of an identifier, at most a second old. */
+  /** The account of an identifier, at most a second old, or read now when it `mustBeNew`. */
   readonly findAccount: (
     kind: PlatformIdentifier,
     text: string,
+    mustBeNew: boolean,
   ) => Promise<StoredAccount | undefined>;
   readonly secrets: PlatformSecrets;
   /** Whether an account's own lists let an address in. */

@@ -20,15 +20,17 @@ function invalidParameter(name: string, message: string): InvalidError {
   return new InvalidError([{ path: [name], rule: 'invalid', message }]);
 }
 
-/** Collects parameters; the same one twice has to say the same. */
+/** Collects parameters; the same one twice has to say the same, unless it is empty. */
 function createCollector() {
   const collected = new Map<string, string>();
   return {
     collected,
     add(name: string, value: string): void {
       if (collected.size >= PARAMETERS_MAX) throw tooMany();
+      // What is empty counts as absent; the name alone counts against the limit.
+      if (value === '' && collected.has(name)) return;
       const before = collected.get(name);
-      if (before !== undefined && before !== value) {
+      if (before !== undefined && before !== '' && before !== value) {
         throw invalidParameter(name, 'the parameter is given twice');
       }
       collected.set(name, value);
