@@ -158,9 +158,11 @@ export function createJsonApi(deps: JsonApiDeps): RequestHandler {
   return (request, response, next) => {
     const requestId = prepare(request, response);
     const operation = { requestId, deadlineAt: Date.now() + deps.requestTimeoutMs };
-    runOperation(operation, () => serve(request, response, operation)).catch((error: unknown) => {
+    const fail = (error: unknown) => {
       if (response.headersSent) next(error);
       else sendFailure(response, error, deps.onError);
-    });
+    };
+    // The failure belongs to the request, so that its log line has the request's id.
+    void runOperation(operation, () => serve(request, response, operation).catch(fail));
   };
 }
