@@ -1,6 +1,6 @@
+import { createSecretBox, generateKeyring, parseKeyring } from '../../src/core/secret-box.js';
 import { accountDatabase, databases } from '../../src/couch/databases.js';
 import { createKeyRotation } from '../../src/couch/key-rotation.js';
-import { createSecretBox, generateKeyring, parseKeyring } from '../../src/core/secret-box.js';
 import type { SavedDoc } from '../../src/couch/types.js';
 import { newCustomer } from '../support/json-api.js';
 import { startTestService, type TestService } from '../support/service.js';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
+import { AppError, InvalidError } from '../../src/core/errors.js';
 import { formatUuid, parseUuid } from '../../src/core/uuid.js';
 import { parseAllowedIps } from '../../src/resources/sip-accounts/sip-accounts.fields.js';
 import { readBasic } from '../../src/surfaces/json-api/basic.js';
 import { pointerTo, presentError } from '../../src/surfaces/json-api/errors.js';
-import { AppError, InvalidError } from '../../src/core/errors.js';
 
 const RUNS = 500;
 

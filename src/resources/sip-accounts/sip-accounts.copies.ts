@@ -3,7 +3,7 @@ import { jsonEquals } from '../../core/json.js';
 import { newId, runOperation } from '../../core/operation.js';
 import { databases } from '../../couch/databases.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
-import { copyOf, SOURCE_FIELD, type SipAccount } from './sip-accounts.doc.js';
+import { copyOf, type SipAccount, SOURCE_FIELD } from './sip-accounts.doc.js';
 import type { SipAccountStore } from './sip-accounts.store.js';
 
 export interface SettledCopies {
