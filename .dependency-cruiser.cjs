@@ -187,7 +187,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(core|couch|embedded|surfaces|resources|carriers)/' },
       to: {
-        path: '^src/(app|server|openapi|routes|other-surfaces|services|store|sign-in-services|support-[a-z]+|system)\\.ts$',
+        path: '^src/(app|server|openapi|routes|other-surfaces|account-services|operator-[a-z]+|services|store|sign-in-services|support-[a-z]+|system)\\.ts$',
       },
     },
     {

@@ -13,6 +13,11 @@ const TAGS = {
   Accounts: 'Tenants: the tree of accounts, their keys',
   IPs: 'Dedicated IPs: the pool of proxy addresses by zone and host',
   Operations: 'Health and figures of the process',
+  'Platform: authorized IPs':
+    "Voximplant's white and black lists of networks; errors are HTTP 200 with a code",
+  'Platform: sign-in': "Sessions of Voximplant's clients",
+  'SIP accounts':
+    'JSON:API 1.0 with HTTP Basic: the SIP accounts of the customers of an operator, and these',
   Schemas: 'JSON schemas of request bodies',
   Search: 'Look-ups by the start of a name, a realm or an id',
   'Sign-in': 'Tokens, by API key or by user name and password',

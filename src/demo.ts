@@ -5,6 +5,7 @@ import { accountIdOf } from './couch/databases.js';
 import { installAccountDatabase } from './couch/install.js';
 import { loadSeeds } from './couch/seeds.js';
 import type { Couch } from './couch/types.js';
+import { makeDemoSipAccounts } from './demo-sip-accounts.js';
 import type { Log } from './log.js';
 import type { Services } from './services.js';
 
@@ -20,9 +21,11 @@ export async function loadDemo(couch: Couch, services: Services, log: Log): Prom
   const { box, demo } = services.secrets;
   const counts = await loadSeeds(couch, {
     dir: SEEDS_DIR,
+    made: makeDemoSipAccounts(),
     transform: {
       seal: (clear, documentId, field) => box.seal(clear, documentId, field),
       digest: demo.digest,
+      operator: services.operators.demoHash,
       password: async (accountId, username, password) => {
         const input = `${username}:${password}`;
         const hex = (algorithm: string) => createHash(algorithm).update(input).digest('hex');
@@ -49,6 +52,7 @@ export async function loadDemo(couch: Couch, services: Services, log: Log): Prom
   await services.refresh.users();
   await services.refresh.subscriptions();
   await services.refresh.ports();
+  await services.refresh.sipAccounts();
   log.info('demo data loaded', { created: counts.created, updated: counts.updated });
 }
 
@@ -98,6 +102,7 @@ Demo accounts (they work only with DEMO_DATA=true):
   Demo Master    c0ffee00000000000000000000000001   user admin, password demo-password
   Demo Reseller  c0ffee00000000000000000000000002
   Demo Customer  c0ffee00000000000000000000000003
+  Demo operator  user username, password password: SIP accounts of Demo Reseller's customers
 
 Get a token:
   TOKEN=$(curl -s -X PUT ${apiUrl}/v2/api_auth -d '{"data":{"api_key":"${key}"}}' \\
@@ -112,5 +117,6 @@ Then try:
   curl -H "X-Auth-Token: $TOKEN" ${apiUrl}/v2/support/usage/audit
   curl -H "X-Auth-Token: $TOKEN" "${apiUrl}/v2/support/routing/resolve?source_ip=198.51.100.11"
   curl "${apiUrl}/platform_api/GetAuthorizedAccountIPs/?account_id=1&api_key=${PLATFORM_KEY}"
+  curl -u username:password "${apiUrl}/api/rest/public/operator/sip_device_routes?page[size]=1" -g
 `;
 }

@@ -1,16 +1,14 @@
-import { createRecent } from './core/recent.js';
+import { createRecent, type Recent } from './core/recent.js';
 import { type Claims, eachClaim } from './couch/claims.js';
 import type { Account } from './resources/accounts/accounts.doc.js';
 import type { Identifiers } from './resources/accounts/accounts.identifiers.js';
 import type { AccountService } from './resources/accounts/accounts.service.js';
 import type { AuthorizedIpParts } from './resources/authorized-ips/authorized-ips.parts.js';
-import { createPlatformAuthenticator } from './resources/platform-accounts/platform-accounts.authenticate.js';
-import {
-  type AccountsOfPlatform,
-  createPlatformAccountService,
-  type PlatformIdentifier,
+import { createPlatformParts } from './resources/platform-accounts/platform-accounts.parts.js';
+import type {
+  AccountsOfPlatform,
+  PlatformIdentifier,
 } from './resources/platform-accounts/platform-accounts.service.js';
-import { createSessions } from './resources/platform-accounts/platform-accounts.sessions.js';
 import type { Secrets } from './secrets.js';
 
 export interface PlatformDeps {
@@ -21,7 +19,7 @@ export interface PlatformDeps {
   readonly accounts: AccountService;
   readonly identifiers: Identifiers;
   /** The account, at most a second old; changes of this process count at once. */
-  readonly findRecentAccount: (accountId: string) => Promise<Account | undefined>;
+  readonly recentAccounts: Recent<Account | undefined>;
   readonly authorizedIps: AuthorizedIpParts;
   /** How long a session lasts, seconds. */
   readonly sessionTtlS: number;
@@ -34,7 +32,7 @@ const IDENTIFIER_MAX_AGE_MS = 900;
 const IDENTIFIERS_MAX = 20_000;
 
 /** Accounts by what Voximplant's clients call them; what is not there is looked for each time. */
-function createFinder({ identifiers, findRecentAccount }: PlatformDeps) {
+function createFinder({ identifiers, recentAccounts }: PlatformDeps) {
   const ids = createRecent({
     maxAgeMs: IDENTIFIER_MAX_AGE_MS,
     max: IDENTIFIERS_MAX,
@@ -43,11 +41,13 @@ function createFinder({ identifiers, findRecentAccount }: PlatformDeps) {
       return (await identifiers.find(kind, text))?.id;
     },
   });
-  return async (kind: PlatformIdentifier, text: string): Promise<Account | undefined> => {
+  return async (kind: PlatformIdentifier, text: string, mustBeNew: boolean) => {
     const key = JSON.stringify([kind, text]);
+    if (mustBeNew) ids.forget(key);
     const id = await ids.get(key);
     if (id === undefined) ids.forget(key);
-    return id === undefined ? undefined : findRecentAccount(id);
+    if (id !== undefined && mustBeNew) recentAccounts.forget(id);
+    return id === undefined ? undefined : recentAccounts.get(id);
   };
 }
 
@@ -68,22 +68,10 @@ function createAccounts({ accounts, identifiers, claims }: PlatformDeps): Accoun
 
 /** Builds the services that Voximplant's clients speak to. */
 export function createPlatform(deps: PlatformDeps) {
-  const { secrets, now } = deps;
-  const sessions = createSessions({ box: secrets.box, ttlS: deps.sessionTtlS, now });
-  const authenticator = createPlatformAuthenticator({
+  return createPlatformParts({
+    ...deps,
+    accounts: createAccounts(deps),
     findAccount: createFinder(deps),
-    digests: secrets.apiKeyDigests.digests,
-    hashes: secrets.credentialHashes.hashes,
-    sessions,
-    box: secrets.box,
-    now,
     admits: deps.authorizedIps.admits,
   });
-  const accounts = createPlatformAccountService({
-    accounts: createAccounts(deps),
-    digest: secrets.apiKeyDigests.digest,
-    hash: secrets.credentialHashes.hash,
-    now,
-  });
-  return { accounts, authenticator, sessions };
 }

@@ -1,5 +1,10 @@
+import {
+  type CleanupFailure,
+  createAccounts,
+  createPathAccounts,
+  createUsers,
+} from './account-services.js';
 import type { Config } from './config.js';
-import { createRecent } from './core/recent.js';
 import type { Keyring } from './core/secret-box.js';
 import { type Claims, createClaims } from './couch/claims.js';
 import { createIdempotencyKeys } from './couch/idempotency-keys.js';
@@ -7,24 +12,14 @@ import { installAccountDatabase } from './couch/install.js';
 import { createConflictRefresh } from './couch/refresh-conflicts.js';
 import type { Couch } from './couch/types.js';
 import type { Log } from './log.js';
+import { createOperatorSide } from './operator-services.js';
 import { createPlatform } from './platform-services.js';
-import { createApiKeys } from './resources/accounts/accounts.api-keys.js';
-import { createAccountClaims } from './resources/accounts/accounts.claims.js';
-import { createIdentifiers } from './resources/accounts/accounts.identifiers.js';
-import { createAccountListing } from './resources/accounts/accounts.listing.js';
-import type { AccountParticipant } from './resources/accounts/accounts.participant.js';
-import { refreshAccounts } from './resources/accounts/accounts.refresh.js';
-import { createAccountService } from './resources/accounts/accounts.service.js';
 import { type AccountStore, createAccountStore } from './resources/accounts/accounts.store.js';
 import { createAuthorizedIpParts } from './resources/authorized-ips/authorized-ips.parts.js';
 import { createIpParts } from './resources/ips/ips.parts.js';
 import type { IpAccounts } from './resources/ips/ips.service.js';
 import { createRevocationStore } from './resources/sign-in/revocations.store.js';
-import { createUserClaims } from './resources/users/users.claims.js';
-import { createUserCredentials } from './resources/users/users.credentials.js';
 import { refreshUsers } from './resources/users/users.refresh.js';
-import { createUserService } from './resources/users/users.service.js';
-import { createUserStore } from './resources/users/users.store.js';
 import { createSecrets, type Secrets } from './secrets.js';
 import { createSignIn } from './sign-in-services.js';
 import { createSupport, type SupportConfig } from './support-services.js';
@@ -55,18 +50,6 @@ function installInto(couch: Couch): (accountId: string) => Promise<void> {
   };
 }
 
-/** How old a path's account may be; its own changes are seen when it is loaded to be used. */
-const PATH_ACCOUNT_MAX_AGE_MS = 900;
-const PATH_ACCOUNTS = 20_000;
-
-/** The accounts of requests' paths, which nearly every request asks for. */
-function createPathAccounts(accounts: ReturnType<typeof createAccountService>) {
-  const options = { maxAgeMs: PATH_ACCOUNT_MAX_AGE_MS, max: PATH_ACCOUNTS };
-  return createRecent({ ...options, load: accounts.find });
-}
-
-type CleanupFailure = (error: unknown, accountId: string, step: string) => void;
-
 function createIps(deps: ServiceDeps, system: System, accounts: IpAccounts) {
   return createIpParts({
     ...deps,
@@ -84,77 +67,6 @@ function createAuthorizedIps(deps: ServiceDeps, accounts: AccountStore) {
     findStoredAccount: accounts.findStored,
     onFailure: (error) => deps.log.warn('authorized IPs could not be followed', { error }),
   });
-}
-
-function createAccounts(
-  deps: ServiceDeps,
-  parts: {
-    store: AccountStore;
-    system: System;
-    secrets: Secrets;
-    claims: Claims;
-    participants: readonly AccountParticipant[];
-    onChange: (accountId: string) => void;
-    onCleanupFailure: CleanupFailure;
-  },
-) {
-  const { store, system, claims } = parts;
-  const accountClaims = createAccountClaims({ store, claims });
-  const service = createAccountService({
-    store,
-    claims: accountClaims,
-    participants: parts.participants,
-    findMasterId: system.findMasterId,
-    realmSuffix: deps.accountRealmSuffix,
-    now: deps.now,
-    onChange: parts.onChange,
-    onCleanupFailure: parts.onCleanupFailure,
-  });
-  return {
-    service,
-    listing: createAccountListing({ store, findMasterId: system.findMasterId }),
-    identifiers: createIdentifiers({
-      claims: accountClaims,
-      service,
-      onCleanupFailure: parts.onCleanupFailure,
-    }),
-    apiKeys: createApiKeys({
-      store,
-      service,
-      digests: parts.secrets.apiKeyDigests,
-      now: deps.now,
-    }),
-    refresh: (signal?: AbortSignal) =>
-      refreshAccounts({
-        store,
-        claims,
-        accountClaims,
-        now: deps.now,
-        ...(signal === undefined ? {} : { signal }),
-      }),
-  };
-}
-
-function createUsers(
-  deps: ServiceDeps,
-  parts: {
-    secrets: Secrets;
-    claims: Claims;
-    onChange: (accountId: string, userId: string) => void;
-    onCleanupFailure: CleanupFailure;
-  },
-) {
-  const store = createUserStore(deps);
-  const userClaims = createUserClaims({ store, claims: parts.claims, now: deps.now });
-  const service = createUserService({
-    store,
-    claims: userClaims,
-    credentials: createUserCredentials({ store, hashes: parts.secrets.credentialHashes }),
-    now: deps.now,
-    onChange: parts.onChange,
-    onCleanupFailure: parts.onCleanupFailure,
-  });
-  return { service, store, claims: userClaims };
 }
 
 function createIdempotency({ couch, now, log }: ServiceDeps, { box }: Secrets) {
@@ -178,8 +90,8 @@ function createSupportOf(
   });
 }
 
-/** Builds every service; what the HTTP application and the maintenance commands both stand on. */
-export function createServices(deps: ServiceDeps) {
+/** Everything there is, with what the parts need of each other. */
+function createParts(deps: ServiceDeps) {
   const { couch, log, now } = deps;
   const system = createSystem(deps);
   const secrets = createSecrets(deps);
@@ -193,12 +105,25 @@ export function createServices(deps: ServiceDeps) {
     findTree: async (id) => (await accountStore.find(id))?.tree,
     findRecentTree: async (id) => (await pathAccounts.get(id))?.tree,
   });
+  const operatorSide = createOperatorSide({
+    ...deps,
+    claims,
+    secrets,
+    sipPasswords: deps.support.sipPasswords,
+    findAccount: accountStore.find,
+    findRecentAccount: (id) => pathAccounts.get(id),
+  });
   const accounts = createAccounts(deps, {
     store: accountStore,
     system,
     secrets,
     claims,
-    participants: [ips.participant, authorizedIps.participant, ...support.participants],
+    participants: [
+      ips.participant,
+      authorizedIps.participant,
+      ...support.participants,
+      ...operatorSide.participants,
+    ],
     onChange: (id) => {
       signIn.forgetAccount(id);
       pathAccounts.forget(id);
@@ -222,16 +147,26 @@ export function createServices(deps: ServiceDeps) {
     claims,
     accounts: accounts.service,
     identifiers: accounts.identifiers,
-    findRecentAccount: pathAccounts.get,
+    recentAccounts: pathAccounts,
     authorizedIps,
     sessionTtlS: deps.tokenTtlS,
   });
   return {
-    system,
-    secrets,
-    accountStore,
+    ...{ system, secrets, accountStore, accounts, pathAccounts, users, ips, revocations },
+    ...{ signIn, support, operatorSide, platform, authorizedIps, idempotency },
+  };
+}
+
+/** Builds every service; what the HTTP application and the maintenance commands both stand on. */
+export function createServices(deps: ServiceDeps) {
+  const parts = createParts(deps);
+  const { accounts, authorizedIps, ips, operatorSide, support, users } = parts;
+  return {
+    system: parts.system,
+    secrets: parts.secrets,
+    accountStore: parts.accountStore,
     accounts: accounts.service,
-    pathAccounts,
+    pathAccounts: parts.pathAccounts,
     listing: accounts.listing,
     identifiers: accounts.identifiers,
     apiKeys: accounts.apiKeys,
@@ -239,27 +174,32 @@ export function createServices(deps: ServiceDeps) {
     ips: ips.service,
     ipPool: ips.pool,
     dryIps: ips.dry,
-    signIn,
+    signIn: parts.signIn,
     support,
-    platform,
+    customers: operatorSide.customers,
+    operators: operatorSide.operators,
+    sipAccounts: operatorSide.sipAccounts,
+    platform: parts.platform,
     authorizedIps,
-    idempotency,
+    idempotency: parts.idempotency,
     /** The parts of a repair, in their order. */
     refresh: {
       conflicts: createConflictRefresh(deps),
       accounts: accounts.refresh,
-      users: () => refreshUsers({ accounts: accountStore, claims: users.claims }),
+      users: () => refreshUsers({ accounts: parts.accountStore, claims: users.claims }),
       ips: ips.refresh,
       authorizedIps: authorizedIps.refresh,
       ...support.refresh,
-      tokens: revocations.sweep,
-      idempotencyKeys: idempotency.sweep,
+      sipAccounts: operatorSide.sipAccounts.refresh,
+      tokens: parts.revocations.sweep,
+      idempotencyKeys: parts.idempotency.sweep,
     },
     /** Ends background work; what is left undone is for refresh. */
     stop: (): void => {
       ips.stop();
       authorizedIps.stop();
       support.stop();
+      operatorSide.stop();
     },
   };
 }

@@ -1,13 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { AppError, hasCode } from '../core/errors.js';
 import { purgeAccount } from '../resources/accounts/accounts.purge.js';
 import { parseAccountId } from './account-id.js';
 import type { Call, Command, Module, Outcome } from './command.js';
 import { createAccount } from './create-account.js';
 import { EXIT, exitOf } from './exit-codes.js';
+import { newPassword } from './new-password.js';
 import { describeError } from './terminal.js';
 
-const PASSWORD_BYTES = 18;
 const ACCOUNT_DETAILS = ['account: its id, or the name of its database.'] as const;
 
 function accountIdIn(text: string): string {
@@ -53,16 +52,6 @@ function changing(
         return { account_id: id };
       }),
   };
-}
-
-/** The new password and, when it was made here and nobody knows it, that it has to be shown. */
-async function newPassword(call: Call): Promise<{ password: string; isMade: boolean }> {
-  const { password, 'password-stdin': isAsked } = call.options;
-  if (password !== undefined && password !== '-') return { password, isMade: false };
-  if (password === '-' || isAsked) {
-    return { password: await call.input.readSecret('new password'), isMade: false };
-  }
-  return { password: randomBytes(PASSWORD_BYTES).toString('base64url'), isMade: true };
 }
 
 function resetPassword(call: Call): Promise<Outcome> {

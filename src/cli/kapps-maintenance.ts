@@ -22,9 +22,10 @@ import { describeError } from './terminal.js';
 const REPAIRS = {
   accounts: ['accounts', 'users'],
   authorized_ips: ['authorizedIps'],
-  claims: ['accounts', 'users', 'subscriptions', 'ports'],
+  claims: ['accounts', 'users', 'subscriptions', 'ports', 'sipAccounts'],
   dedicated_ips: ['ips'],
   'ports-top': ['ports'],
+  sip_auth: ['sipAccounts'],
   'subscriptions-top': ['subscriptions'],
   token_auth: ['tokens'],
 } as const satisfies Record<string, readonly (keyof Session['services']['refresh'])[]>;
@@ -37,6 +38,7 @@ const ALL_REPAIRS = [
   'authorizedIps',
   'subscriptions',
   'ports',
+  'sipAccounts',
   'tokens',
 ] as const;
 

@@ -6,8 +6,10 @@ import { kappsMaintenance } from './kapps-maintenance.js';
 import { kazooIpsMaintenance } from './kazoo-ips-maintenance.js';
 import { keysMaintenance } from './keys-maintenance.js';
 import { mvnosMaintenance } from './mvnos-maintenance.js';
+import { operatorMaintenance } from './operator-maintenance.js';
 import { platformMaintenance } from './platform-maintenance.js';
 import { portsMaintenance } from './ports-maintenance.js';
+import { sipAccountsMaintenance } from './sip-accounts-maintenance.js';
 import { topMaintenance } from './top-maintenance.js';
 import { usageMaintenance } from './usage-maintenance.js';
 
@@ -20,8 +22,10 @@ export const modules: readonly Module[] = [
   kazooIpsMaintenance,
   keysMaintenance,
   mvnosMaintenance,
+  operatorMaintenance,
   platformMaintenance,
   portsMaintenance,
+  sipAccountsMaintenance,
   topMaintenance,
   usageMaintenance,
 ];

@@ -54,7 +54,7 @@ export const systemDatabases: readonly SystemDatabase[] = [
   { name: databases.ops, views: 'ops-top' },
   { name: databases.ports, views: 'ports-top' },
   { name: databases.routing, views: 'routing-top' },
-  { name: databases.sipAuth, views: undefined },
+  { name: databases.sipAuth, views: 'sip_auth' },
   { name: databases.subscriptions, views: 'subscriptions-top' },
   { name: databases.systemAuth, views: undefined },
   { name: databases.systemConfig, views: undefined },

@@ -12,16 +12,19 @@ export interface SeedTransform {
     username: string,
     password: string,
   ) => Promise<Readonly<Record<string, unknown>>>;
+  /** The digest of the password of the operator that a document is. */
+  readonly operator: (username: string, password: string) => Promise<string>;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-const MARKS = ['$seal', '$digest', '$password'];
+const MARKS = ['$seal', '$digest', '$operator', '$password'];
 
 /**
- * Replaces `{"$seal": text}`, `{"$digest": text}` and `{"$password": {username, password}}` at the
- * top level of a seed. The fields of a password take the place of the field that names it. A mark
- * anywhere else is `internal`: it would be stored in clear.
+ * Replaces `{"$seal": text}`, `{"$digest": text}`, `{"$operator": password}` and
+ * `{"$password": {username, password}}` at the top level of a seed. The fields of a password take
+ * the place of the field that names it. A mark anywhere else is `internal`: it would be stored in
+ * clear.
  */
 export async function transformSeed(
   id: string,
@@ -61,6 +64,7 @@ async function replace(
     return transform.password(accountId, username, password);
   }
   if (typeof argument !== 'string') throw fault(id, field, `needs a text for ${mark}`);
+  if (mark === '$operator') return { [field]: await transform.operator(id, argument) };
   return {
     [field]: mark === '$seal' ? transform.seal(argument, id, field) : transform.digest(argument),
   };

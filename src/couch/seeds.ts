@@ -12,10 +12,19 @@ export interface SeedOptions {
   /** `seeds/`: a folder a database, slashes of its name included, and a file a document. */
   readonly dir: string;
   readonly transform: SeedTransform;
+  /** Documents that are made instead of written down, as if each were a file. */
+  readonly made?: readonly MadeSeed[];
   /** Makes sure that a database is there; default: creates it without design documents. */
   readonly prepareDatabase?: (name: DatabaseName) => Promise<void>;
   /** Unix milliseconds. */
   readonly now?: () => number;
+}
+
+/** A document of the demo data that code makes; marks in it are replaced as in files. */
+export interface MadeSeed {
+  readonly database: DatabaseName;
+  readonly id: string;
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export interface SeedCounts {
@@ -48,7 +57,10 @@ const MAX_FILES = 10_000;
  * that. `internal` for a file that is no seed.
  */
 export async function loadSeeds(couch: Couch, options: SeedOptions): Promise<SeedCounts> {
-  const seeds = await readSeeds(options.dir);
+  const made = (options.made ?? []).map(
+    (seed): Seed => ({ ...seed, hash: hashOf(JSON.stringify(seed.fields)) }),
+  );
+  const seeds = [...(await readSeeds(options.dir)), ...made];
   const ops = couch.database(databases.ops);
   const memory = await ops.find(MEMORY_ID);
   const remembered = rememberedOf(memory);
@@ -59,14 +71,18 @@ export async function loadSeeds(couch: Couch, options: SeedOptions): Promise<See
       await couch.createDatabase(name);
     });
   let isNew = false;
+  let failure: AppError | undefined;
   try {
     for (const [database, group] of byDatabase(seeds)) {
       await prepare(database);
       const db = couch.database(database);
       const stored = await db.findMany(group.map(({ id }) => id));
-      for (const seed of group) {
-        const key = `${seed.database}/${seed.id}`;
-        const outcome = await load(db, seed, stored.get(seed.id), remembered[key], options);
+      for (const [seed, outcome] of await loadGroup(db, group, stored, remembered, options)) {
+        const key = keyOf(seed);
+        if (outcome instanceof AppError) {
+          failure ??= outcome;
+          continue;
+        }
         if (outcome.state === 'kept') counts.kept.push(key);
         else counts[outcome.state]++;
         if (outcome.rev !== undefined) {
@@ -74,6 +90,7 @@ export async function loadSeeds(couch: Couch, options: SeedOptions): Promise<See
           remembered[key] = { hash: seed.hash, rev: outcome.rev };
         }
       }
+      if (failure !== undefined) throw failure;
     }
   } finally {
     // What was written before a failure must be known to the next run as well.
@@ -88,28 +105,54 @@ interface Outcome {
   readonly rev?: string;
 }
 
-async function load(
+/** What becomes of a seed; one with a document is still to be written. */
+type Plan = Outcome | { readonly state: 'created' | 'updated'; readonly doc: StoredDoc };
+
+function keyOf(seed: Seed): string {
+  return `${seed.database}/${seed.id}`;
+}
+
+/** Loads the seeds of one database, what is to be written in as few calls as it takes. */
+async function loadGroup(
   db: Database,
+  group: readonly Seed[],
+  stored: ReadonlyMap<string, SavedDoc>,
+  remembered: Remembered,
+  options: SeedOptions,
+): Promise<readonly (readonly [Seed, Outcome | AppError])[]> {
+  const plans: Plan[] = [];
+  for (const seed of group) {
+    plans.push(await plan(seed, stored.get(seed.id), remembered[keyOf(seed)], options));
+  }
+  const docs = plans.flatMap((each) => ('doc' in each ? [each.doc] : []));
+  const results = docs.length === 0 ? [] : await db.putMany(docs);
+  let next = 0;
+  return group.map((seed, n) => {
+    const each = plans[n] as Plan;
+    if (!('doc' in each)) return [seed, each];
+    const result = results[next++];
+    if (result?.ok === true) return [seed, { state: each.state, rev: result.doc._rev }];
+    return [seed, new AppError('conflict', `the seed ${keyOf(seed)} could not be written`)];
+  });
+}
+
+async function plan(
   seed: Seed,
   stored: SavedDoc | undefined,
   known: { hash: string; rev: string } | undefined,
   options: SeedOptions,
-): Promise<Outcome> {
+): Promise<Plan> {
   if (stored === undefined && known !== undefined) {
     // Loaded once and deleted since: a demo must not bring back what its user threw away.
     return known.hash === seed.hash ? { state: 'unchanged' } : { state: 'kept' };
   }
-  if (stored !== undefined) {
-    const isCurrent = known?.hash === seed.hash || stored['pvt_request_id'] === requestId(seed);
-    if (isCurrent) {
-      // A run that was cut off wrote it but could not remember.
-      return { state: 'unchanged', ...(known === undefined ? { rev: stored._rev } : {}) };
-    }
-    if (known === undefined || known.rev !== stored._rev) return { state: 'kept' };
+  if (stored === undefined) return { state: 'created', doc: await toDoc(seed, options) };
+  if (known?.hash === seed.hash || stored['pvt_request_id'] === requestId(seed)) {
+    // A run that was cut off wrote it but could not remember.
+    return { state: 'unchanged', ...(known === undefined ? { rev: stored._rev } : {}) };
   }
-  const doc = await toDoc(seed, options);
-  const saved = await db.put(stored === undefined ? doc : { ...doc, _rev: stored._rev });
-  return { state: stored === undefined ? 'created' : 'updated', rev: saved._rev };
+  if (known === undefined || known.rev !== stored._rev) return { state: 'kept' };
+  return { state: 'updated', doc: { ...(await toDoc(seed, options)), _rev: stored._rev } };
 }
 
 async function toDoc(seed: Seed, options: SeedOptions): Promise<StoredDoc> {
@@ -152,10 +195,14 @@ async function readSeeds(dir: string): Promise<readonly Seed[]> {
         database: databaseName(relative(dir, folder).split(sep).join('/')),
         id: decodeURIComponent(name.slice(0, -'.json'.length)),
         fields: parseFields(text, file),
-        hash: createHash('sha256').update(text).digest('hex'),
+        hash: hashOf(text),
       };
     }),
   );
+}
+
+function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }
 
 function parseFields(text: string, file: string): Readonly<Record<string, unknown>> {

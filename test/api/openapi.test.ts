@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { openApiText } from '../../src/openapi.js';
+import { describeOthers } from '../../src/other-surfaces.js';
 import { createRoutes } from '../../src/routes.js';
 import { callRaw } from '../support/raw-call.js';
 import { startTestService, type TestService } from '../support/service.js';
@@ -61,9 +62,13 @@ describe('the API document', () => {
       const declared = (operation?.parameters ?? []).filter((one) => one.in === 'path');
       expect(declared.map(({ name }) => name).sort()).toEqual(inPath.sort());
     }
+    const others = describeOthers(service.services).flatMap(({ paths }) =>
+      Object.values(paths).flatMap((path) => Object.keys(path)),
+    );
+    expect(others.length).toBeGreaterThan(10);
     const operations = Object.values(current.paths).flatMap((path) => Object.values(path));
     expect(operations.filter(({ operationId }) => operationId !== undefined)).toHaveLength(
-      routes.length + 3,
+      routes.length + others.length + 3,
     );
   });
 

@@ -38,8 +38,8 @@ export function createClient(
         method,
         path,
         headers: {
-          ...headers,
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });

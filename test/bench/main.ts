@@ -8,6 +8,7 @@ import type { Plan } from './measure.js';
 import { measureReads } from './reads.js';
 import { describe, describeRun, type Figure, toMarkdown } from './report.js';
 import { createRig, type Rig } from './rig.js';
+import { measureSipAccounts } from './sip-accounts.js';
 import { measureUsage } from './usage.js';
 import { measureAssign, measureBlock } from './writes.js';
 
@@ -17,7 +18,7 @@ Measures the service against its own store and writes docs/benchmarks.md.
 The store is the CouchDB of COUCHDB_URL (http://user:password@host:port), else an embedded one.
 
   --only <names>   comma list of: reads, assign, block, allocation, usage,
-                   networks, starts, memory
+                   networks, sip, starts, memory
   --rounds <n>     rounds of each comparison (default 7)
   --rows <n>       rows of a large month of usage, networks of a large account
                    (default 1000000)
@@ -62,6 +63,9 @@ async function* measureAll(rig: Rig): AsyncGenerator<Figure> {
   }
   if (isWanted('networks')) {
     yield* measureAuthorizedIps(rig, service, { networks: Number(values.rows), plans });
+  }
+  if (isWanted('sip') && isRealCouch()) {
+    yield* measureSipAccounts(rig, service, { callers: 1, rounds, roundMs: ROUND_MS });
   }
   if (isWanted('memory')) yield await measureGrowth(rig, Number(values.soak));
 }

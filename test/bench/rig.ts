@@ -16,12 +16,16 @@ export interface BenchService {
   /** Spawn to `ready`, milliseconds. */
   readonly startMs: number;
   client(callers: number): BenchClient;
+  /** As another caller than the master account. */
+  clientWith(callers: number, headers: Readonly<Record<string, string>>): BenchClient;
   stop(): Promise<void>;
 }
 
 /** The store of one run and the services on it. */
 export interface Rig {
   readonly dbPrefix: string;
+  /** The services' own, to make what they can read. */
+  readonly keyring: string;
   /** A client of the store itself; paths begin at the server. */
   store(callers: number): BenchClient;
   /** The path of one of the service's databases at the store. */
@@ -59,6 +63,8 @@ export function createRig(): Rig {
       token,
       startMs,
       client: (callers: number) => createClient(url, callers, { 'x-auth-token': token }),
+      clientWith: (callers: number, headers: Readonly<Record<string, string>>) =>
+        createClient(url, callers, headers),
       stop: spawned.stop,
     };
     services.push(service);
@@ -67,6 +73,7 @@ export function createRig(): Rig {
 
   return {
     dbPrefix,
+    keyring,
     store: (callers) => createClient(base, callers, { authorization }),
     path: (database) => `/${encodeURIComponent(dbPrefix + database)}`,
     start,

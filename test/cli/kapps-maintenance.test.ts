@@ -43,6 +43,7 @@ describe('sup kapps_maintenance refresh', () => {
         'sup: accounts: 0 copies written, 0 copies removed, 0 claims made, 0 claims released\n' +
         'sup: users: 0 claims made, 0 claims released\n' +
         'sup: ips: 0 copies written, 0 copies removed, 0 released\n' +
+        'sup: authorizedIps: 0 removed\n' +
         'sup: subscriptions: 0 finished, 0 claims made, 0 claims released, ' +
         '0 copies written, 0 copies removed\n' +
         'sup: ports: 0 finished, 0 withdrawn, 0 claims released\n' +

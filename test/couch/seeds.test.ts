@@ -19,6 +19,7 @@ const transform = {
   password: async (accountId: string, username: string, password: string) => ({
     pvt_md5_auth_digest: `${accountId}:${username}:${password}`,
   }),
+  operator: async (username: string, password: string) => `operator:${username}:${password}`,
 };
 
 const load = () => loadSeeds(couch, { dir, transform, now: () => 0 });

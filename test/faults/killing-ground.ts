@@ -9,6 +9,7 @@ import {
   type Subject,
 } from './kill-at-write.js';
 import { auditLines } from './line-audit.js';
+import { auditSipAccounts } from './sip-account-audit.js';
 import { auditStore } from './store-audit.js';
 
 /** A request on things of its own, and what to ask when it was killed. */
@@ -58,6 +59,14 @@ const NOTHING = {
     failures: [],
   },
   ports: { finished: 0, withdrawn: 0, claimsReleased: 0, failures: [] },
+  sipAccounts: {
+    realmsChanged: 0,
+    claimsMade: 0,
+    claimsReleased: 0,
+    copiesWritten: 0,
+    copiesRemoved: 0,
+    failures: [],
+  },
 };
 
 /** Opens databases of its own, with the demo data; with a carrier's folder where there is one. */
@@ -90,6 +99,7 @@ export async function openKillingGround(dataDir?: string): Promise<KillingGround
       ips: await refresh.ips(),
       subscriptions: await sweeper.services.refresh.subscriptions(),
       ports: await refresh.ports(),
+      sipAccounts: await refresh.sipAccounts(),
     };
   }
 
@@ -106,7 +116,8 @@ export async function openKillingGround(dataDir?: string): Promise<KillingGround
     );
 
     await repair();
-    expect([...(await auditStore(dbPrefix)), ...(await auditLines(dbPrefix))]).toEqual([]);
+    const audits = [auditStore(dbPrefix), auditLines(dbPrefix), auditSipAccounts(dbPrefix)];
+    expect((await Promise.all(audits)).flat()).toEqual([]);
     expect(await repair()).toEqual(NOTHING);
     const outcomes = await Promise.all(pairs.map(([, trial]) => trial.isDone()));
     expect(outcomes).toEqual(landed.map((labels) => labels.some((label) => commit.test(label))));

@@ -84,7 +84,8 @@ function auditCopies(
     if (!name.startsWith('account/')) continue;
     const account = name.slice('account/'.length).replaceAll('/', '');
     for (const copy of copies.values()) {
-      const isCopy = copy['pvt_type'] === 'subscription' || copy['pvt_type'] === 'device';
+      const isDevice = copy['pvt_type'] === 'device' && copy['pvt_source_db'] === undefined;
+      const isCopy = copy['pvt_type'] === 'subscription' || isDevice;
       if (isCopy) found.set(`${account}/${copy._id}`, copy);
     }
   }

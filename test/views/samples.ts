@@ -31,6 +31,8 @@ export const account = {
   pvt_api_key: 'k',
   pvt_api_key_digest: 'd',
   pvt_whitelabel_domain: 'Acme.Example',
+  pvt_customer_id: '1001',
+  pvt_sip_account_limit: 5,
   sso: { provider: 'p', ids: ['i1', 'i2'] },
   ips: [{ ip: '192.0.2.1', owner_id: 'o' }],
 };
@@ -58,6 +60,20 @@ export const key = {
   pvt_type: 'idempotency_key',
   pvt_expires_ms: 1_800_000,
 };
+/** Kazoo's device, which a SIP account is; mobile devices have another id. */
+export const sipAccount = {
+  _id: 'c1c798dcee42462e8fca0fa96d6fe3c0',
+  _rev: '3-abc',
+  pvt_type: 'device',
+  pvt_account_id: ID,
+  sip: { username: 'desk', realm: 'acme.example', password: 'never emitted' },
+  caller_id: { internal: { name: 'Desk', number: '101' }, external: { number: '+15551234567' } },
+  use_allowed_ips: true,
+  on_demand: true,
+  outgoing_external: true,
+  allow_external_calls: 'true',
+  allowed_ips: '10.0.0.0/8',
+};
 /** A document of each kind that our views look at. */
 export const samples: Record<string, object> = {
   dedicated_ip: ip,
@@ -65,5 +81,6 @@ export const samples: Record<string, object> = {
   account,
   user,
   key,
+  sipAccount,
   ...supportSamples,
 };

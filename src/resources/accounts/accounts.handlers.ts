@@ -14,7 +14,12 @@ import { accountParams, anyBody, patchEnvelope } from '../../surfaces/crossbar/s
 import type { ApiKeys } from './accounts.api-keys.js';
 import type { Account } from './accounts.doc.js';
 import type { AccountListing, ListedAccount } from './accounts.listing.js';
-import { type Admits, changeMembers, warnOfLockout } from './accounts.lockout.js';
+import {
+  type Admits,
+  type ChangeMembers,
+  changeMembers,
+  warnOfLockout,
+} from './accounts.lockout.js';
 import { createPresentAccount } from './accounts.present.js';
 import {
   accountAnswer,
@@ -83,11 +88,13 @@ function createRoutes(deps: AccountHandlerDeps): Route[] {
 function documentRoutes(deps: AccountHandlerDeps): Route[] {
   const { accounts } = deps;
   const present = createPresentAccount(deps);
-  const answer = async (account: Account, caller: Caller) => ({
+  const answer = async (account: Account, caller: Caller, more: ChangeMembers = {}) => ({
     data: await present(account, caller),
     revision: account.revision,
+    ...more,
   });
   const shared = { tag, path: '/accounts/{account_id}', allow: accountMember } as const;
+  const changing = { ...shared, hasPreconditions: true, answerMembers: changeMembers } as const;
   return [
     route({
       ...shared,
@@ -99,7 +106,7 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       run: async ({ params, caller }) => answer(await accounts.get(params.account_id), caller),
     }),
     route({
-      ...shared,
+      ...changing,
       method: 'POST',
       operationId: 'replaceAccount',
       summary: "Replace an account's public fields",
@@ -108,17 +115,13 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       body: anyBody,
       bodyShown: accountBody,
       answer: accountAnswer,
-      hasPreconditions: true,
-      answerMembers: changeMembers,
-      run: async ({ params, data, caller, match, address }) => {
-        const { account_id: id } = params;
+      run: async ({ params: { account_id: id }, data, caller, match, address }) => {
         const more = await warnOfLockout(deps.admits, id, data, address);
-        const account = await accounts.replace(id, data, caller, match);
-        return { ...(await answer(account, caller)), ...more };
+        return answer(await accounts.replace(id, data, caller, match), caller, more);
       },
     }),
     route({
-      ...shared,
+      ...changing,
       method: 'PATCH',
       operationId: 'patchAccount',
       summary: "Change some of an account's public fields",
@@ -126,16 +129,10 @@ function documentRoutes(deps: AccountHandlerDeps): Route[] {
       body: anyBody,
       envelope: patchEnvelope,
       answer: accountAnswer,
-      hasPreconditions: true,
-      answerMembers: changeMembers,
-      run: async ({ params, data, envelope, caller, match, address }) => {
+      run: async ({ params: { account_id: id }, data, envelope, caller, match, address }) => {
         const options = { recursive: envelope.recursive ?? true, callerId: caller.accountId };
-        const { account_id: id } = params;
         const more = await warnOfLockout(deps.admits, id, data, address);
-        return {
-          ...(await answer(await accounts.patch(id, data, options, match), caller)),
-          ...more,
-        };
+        return answer(await accounts.patch(id, data, options, match), caller, more);
       },
     }),
     route({

@@ -8,6 +8,11 @@ export const changeMembers = {
     .meta({ description: 'What the change does that may not be meant' }),
 };
 
+/** What an answer gets of them. */
+export interface ChangeMembers {
+  readonly members?: { readonly warnings: readonly string[] };
+}
+
 /** Whether an account's authorized IPs let an address in. */
 export type Admits = (accountId: string, address: string) => Promise<boolean>;
 
@@ -20,9 +25,9 @@ export async function warnOfLockout(
   accountId: string,
   asked: Readonly<Record<string, unknown>>,
   address: string,
-): Promise<{ readonly members?: { readonly warnings: readonly string[] } }> {
+): Promise<ChangeMembers> {
   // Kazoo's clients may send booleans as texts, which are read as what they say.
-  const isOn = [true, 'true'].includes(asked['enforce_authorized_ips'] as boolean | string);
+  const isOn = [true, 'true'].some((on) => on === asked['enforce_authorized_ips']);
   if (!isOn || (await admits(accountId, address))) return {};
   const warning =
     `the account's authorized IPs do not allow your address ${address}: calls of its ` +

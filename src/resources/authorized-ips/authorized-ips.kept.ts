@@ -86,7 +86,7 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
       for (const [accountId, entry] of entries) startFill(accountId, entry);
     },
     onFailure(error) {
-      // What was told stays right up to its sequence, unless that is one of a database that is gone.
+      // What was told stays right up to its sequence, unless its database is gone.
       if (hasCode(error, 'not_found')) {
         entries.clear();
         own.clear();

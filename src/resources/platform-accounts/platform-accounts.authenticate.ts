@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { isSameSecret } from '../../core/constant-time.js';
-import { AppError } from '../../core/errors.js';
+import { AppError, hasCode } from '../../core/errors.js';
 import type { SecretBox } from '../../core/secret-box.js';
 import { fromAccount, type PlatformAccount, type StoredAccount } from './platform-accounts.doc.js';
 import type { Sessions } from './platform-accounts.sessions.js';
@@ -27,10 +27,11 @@ export type PlatformCredentials =
     };
 
 export interface AuthenticateDeps {
-  /** The account of that identifier, at most a second old. */
+  /** The account of that identifier, at most a second old, or read now when it `mustBeNew`. */
   readonly findAccount: (
     by: 'platform_id' | 'platform_name' | 'platform_email',
     text: string,
+    mustBeNew: boolean,
   ) => Promise<StoredAccount | undefined>;
   /** Every digest that may be stored for an API key. */
   readonly digests: (apiKey: string) => readonly string[];
@@ -85,11 +86,18 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
   /** The stored digest that a password was found to belong to. */
   const passwords = new LRUCache<string, string>({ max: KNOWN_MAX, ttl: KNOWN_MS });
 
-  const keyOf = (credentials: unknown) =>
-    deps.box.digest('platform-credentials', JSON.stringify(credentials));
+  const digestOf = (value: unknown) =>
+    deps.box.digest('platform-credentials', JSON.stringify(value));
 
-  async function find(locator: AccountLocator): Promise<PlatformAccount | undefined> {
-    const found = await deps.findAccount(KINDS[locator.by], locator.text);
+  /** A token says itself whose it is, and is read before the body that may name the account. */
+  const keyOf = (credentials: PlatformCredentials) =>
+    digestOf(credentials.kind === 'token' ? credentials.token : credentials);
+
+  async function find(
+    locator: AccountLocator,
+    mustBeNew: boolean,
+  ): Promise<PlatformAccount | undefined> {
+    const found = await deps.findAccount(KINDS[locator.by], locator.text, mustBeNew);
     const account = found === undefined ? undefined : fromAccount(found);
     return account?.isEnabled ? account : undefined;
   }
@@ -104,7 +112,7 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
 
   async function stampOfPassword(account: PlatformAccount | undefined, password: string) {
     const input = passwordInput(account?.accountId ?? NOBODY, password);
-    const key = keyOf(input);
+    const key = digestOf(input);
     const held = account?.passwordDigest;
     if (held !== undefined && passwords.get(key) === held) return passwordStamp(held);
     const hashes = await deps.hashes(...input);
@@ -119,20 +127,26 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
     return isOwn && hasStamp(account, session.stamp) ? session.stamp : undefined;
   }
 
-  async function withToken(token: string, locator: AccountLocator | undefined) {
+  async function withToken(
+    { token, account: locator }: Extract<PlatformCredentials, { kind: 'token' }>,
+    mustBeNew: boolean,
+  ) {
     const { issuer, keyId } = readUnchecked(token);
-    const account = await find({ by: 'account_id', text: issuer });
+    const account = await find({ by: 'account_id', text: issuer }, mustBeNew);
     const key = account?.keys.find(({ id, kind }) => id === keyId && kind === 'service_account');
     if (account === undefined || key?.kind !== 'service_account') throw refuse();
     if (!(await isSignedBy(token, key.publicKey))) throw refuse();
     checkTimes(token, deps.now());
-    const named = locator === undefined ? account : await find(locator);
+    const named = locator === undefined ? account : await find(locator, mustBeNew);
     if (named?.accountId !== account.accountId) throw refuse();
     return { account, stamp: `key:${key.id}` };
   }
 
-  async function withSecret(credentials: Exclude<PlatformCredentials, { kind: 'token' }>) {
-    const account = await find(credentials.account);
+  async function withSecret(
+    credentials: Exclude<PlatformCredentials, { kind: 'token' }>,
+    mustBeNew: boolean,
+  ) {
+    const account = await find(credentials.account, mustBeNew);
     const stampOf = {
       api_key: stampOfApiKey,
       account_password: stampOfPassword,
@@ -143,10 +157,21 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
     return { account, stamp };
   }
 
+  const lookAt = (credentials: PlatformCredentials, mustBeNew: boolean) =>
+    credentials.kind === 'token'
+      ? withToken(credentials, mustBeNew)
+      : withSecret(credentials, mustBeNew);
+
+  /** A key that was made a moment ago is not refused because the account is known from before. */
   async function look(credentials: PlatformCredentials) {
-    return credentials.kind === 'token'
-      ? withToken(credentials.token, credentials.account)
-      : withSecret(credentials);
+    try {
+      return await lookAt(credentials, false);
+    } catch (error) {
+      const isWrong = hasCode(error, 'unauthenticated') && error.reason === undefined;
+      // A password's slow hash is not made twice.
+      if (!isWrong || credentials.kind === 'account_password') throw error;
+      return lookAt(credentials, true);
+    }
   }
 
   return {
@@ -161,10 +186,6 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
       try {
         const { account, stamp } = await look(credentials);
         known.set(key, account.accountId);
-        // Before a body is read only the header is known, without the account that may be in it.
-        if (credentials.kind === 'token' && credentials.account !== undefined) {
-          known.set(keyOf({ ...credentials, account: undefined }), account.accountId);
-        }
         // A password gets in from anywhere: somebody must be able to mend the list.
         const isKey = !stamp.startsWith(`${PASSWORD}:`);
         if (isKey && account.isGuarded && !(await deps.admits(account.accountId, address))) {
@@ -176,7 +197,7 @@ export function createPlatformAuthenticator(deps: AuthenticateDeps) {
         const { accountId, platformId, allowedType } = account;
         return { accountId, platformId, allowedType, stamp, by: credentials.kind };
       } catch (error) {
-        if (error instanceof AppError && error.code === 'unauthenticated') known.delete(key);
+        if (hasCode(error, 'unauthenticated')) known.delete(key);
         throw error;
       }
     },

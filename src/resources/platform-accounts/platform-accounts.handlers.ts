@@ -4,7 +4,7 @@ import { type Command, command } from '../../surfaces/platform-api/command.js';
 import type { Sessions } from './platform-accounts.sessions.js';
 
 /** Signing in to Voximplant's Management API. */
-export function platformAccountCommands({ sessions }: { sessions: Sessions }): readonly Command[] {
+export function platformCommands({ sessions }: { sessions: Sessions }): readonly Command[] {
   return [
     command({
       name: 'Logon',
