@@ -8,6 +8,7 @@ import {
   clear,
   DEL,
   type Fields,
+  failure,
   GET,
   networksOf,
   ONE,
@@ -177,6 +178,36 @@ describe('two processes on the same databases', () => {
     );
     expect(await call(one, DEL, { authorized_ip: 'all' }, TWO)).toEqual({ result: ROUNDS });
     expect((await call(one, GET, {})).total_count).toBe(ROUNDS);
+  });
+});
+
+describe('the limit', () => {
+  const LIMIT = 10;
+  const FULL = failure(
+    323,
+    'Exceeded the authorized IP number limit per account',
+    `an account may have ${LIMIT} authorized networks`,
+  );
+
+  it('counts at once what another process has added and removed', async () => {
+    const { dbPrefix, keyring } = one;
+    const shared = { dbPrefix, keyring, isSecond: true, authorizedIpLimit: LIMIT };
+    const [left, right] = [await startTestService(shared), await startTestService(shared)];
+    try {
+      for (const on of [left, right]) await answerFromMemory(on, ONE);
+      for (let n = 1; n <= LIMIT; n += 1) {
+        expect(await add(left, `10.10.0.${n}`)).toEqual(ADDED);
+        await check(right, '10.10.0.1');
+      }
+      expect(await add(right, '10.10.1.1')).toEqual(FULL);
+      expect(await add(right, '10.10.0.1')).toEqual(ADDED);
+      await sleep(SEEN_MS);
+      expect(await remove(left, 'all')).toEqual({ result: LIMIT });
+      expect(await add(right, '10.10.1.1')).toEqual(ADDED);
+    } finally {
+      await right.stop();
+      await left.stop();
+    }
   });
 });
 

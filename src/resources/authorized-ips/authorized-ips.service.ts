@@ -17,6 +17,9 @@ import { wordsOf } from './authorized-ips.words.js';
 /** Deleting all networks of an account may take as long, milliseconds. */
 const REMOVE_ALL_MS = 300_000;
 
+/** More networks than other processes add while an index does not know of them yet. */
+const UNHEARD_MAX = 1_000;
+
 /** What decides about a network, if anything does (reference B1, rules 5 to 7). */
 export interface Verdict {
   readonly isAllowed: boolean;
@@ -87,14 +90,20 @@ export function createAuthorizedIpService(deps: {
     return index === undefined ? store.count(accountId, filter) : index.count(filter.isAllowed);
   }
 
-  const countAll = (accountId: string) =>
-    count(accountId, { isAllowed: undefined, description: undefined });
+  const everything: EntryFilter = { isAllowed: undefined, description: undefined };
+
+  /** Whether so many more would be too many; near the limit the store itself is asked. */
+  async function isFullWith(accountId: string, others: number): Promise<boolean> {
+    const known = kept.find(accountId)?.count();
+    if (known !== undefined && known + others + UNHEARD_MAX < limit) return false;
+    return (await store.count(accountId, everything)) + others >= limit;
+  }
 
   /** Adds a network to a list; nothing happens when it is there but that it is described anew. */
   async function add(key: EntryKey, description: string | undefined): Promise<void> {
     const { accountId } = key;
     await room.enter(accountId, async (others, isAlone) => {
-      const isFull = (await countAll(accountId)) + others >= limit;
+      const isFull = await isFullWith(accountId, others);
       if (isFull && !isAlone) return 'alone';
       if (isFull && !(await store.has(key))) {
         throw new AppError('conflict', `an account may have ${limit} authorized networks`, {
@@ -165,7 +174,7 @@ export function createAuthorizedIpService(deps: {
      */
     async admits(accountId: string, address: IpNetwork): Promise<boolean> {
       if ((await check(accountId, address)).isAllowed) return true;
-      return (await countAll(accountId)) === 0;
+      return (await count(accountId, everything)) === 0;
     },
   };
 }
