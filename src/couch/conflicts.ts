@@ -88,6 +88,7 @@ export async function resolveConflicts(
 /** Documents of these types are this service's own, and their losing revisions say nothing. */
 const OWN_TYPES: readonly unknown[] = [
   'account',
+  'authorized_ip',
   'carrier_sbc',
   'claim',
   'customer_cluster',

@@ -10,6 +10,7 @@ const BATCH = 500;
 const DECIDING: readonly DatabaseName[] = [
   databases.claims,
   databases.dedicatedIps,
+  databases.authorizedIps,
   databases.subscriptions,
   databases.ports,
   databases.clusters,

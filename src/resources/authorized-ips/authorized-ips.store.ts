@@ -35,6 +35,10 @@ export interface EntryFilter {
  */
 export type EntryWritten = (id: string, rev: string, isPresent: boolean) => void;
 
+function generationOf(rev: string): number {
+  return Number.parseInt(rev, 10);
+}
+
 export type AuthorizedIpStore = ReturnType<typeof createAuthorizedIpStore>;
 
 /** Authorized IPs in CouchDB: one document for each network of each list (contract §2). */
@@ -58,19 +62,23 @@ export function createAuthorizedIpStore(deps: {
   /** Deletes documents as they were read; how many of them were there until now. */
   async function removeAll(docs: readonly SavedDoc[]): Promise<number> {
     let left = docs;
-    let removed = 0;
+    const removed = new Map<string, number>();
     for (let tries = 0; left.length > 0 && tries < WRITE_TRIES; tries += 1) {
       const results = await db.putMany(left.map((doc) => tombstoneOf(doc)));
-      const lost: string[] = [];
       for (const result of results) {
-        if (result.ok) deps.onWritten(result.doc._id, result.doc._rev, false);
-        else lost.push(result.id);
+        if (!result.ok) continue;
+        removed.set(result.doc._id, generationOf(result.doc._rev));
+        deps.onWritten(result.doc._id, result.doc._rev, false);
       }
-      removed += results.length - lost.length;
-      // Another one has deleted it, or changed its description: the latter is deleted all the same.
-      left = [...(await db.findMany(lost)).values()];
+      // Another one has changed its description: it is deleted all the same. What a replication
+      // had hidden behind a document comes to light with its end, and goes with it, while one that
+      // somebody has added since is behind the tombstone, and stays.
+      const found = await db.findMany(left.map(({ _id }) => _id));
+      left = [...found.values()].filter(
+        ({ _id, _rev }) => generationOf(_rev) < (removed.get(_id) ?? Number.POSITIVE_INFINITY),
+      );
     }
-    if (left.length === 0) return removed;
+    if (left.length === 0) return removed.size;
     throw new AppError('conflict', 'the networks change too often to be removed now');
   }
 
