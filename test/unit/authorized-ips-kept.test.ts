@@ -214,6 +214,23 @@ describe('an index that is kept', () => {
     expect(hand.look('10.0.0.1')).toBe('/32 white');
   });
 
+  it('is made anew when it is told something older than its own write, asked for after it', async () => {
+    await hand.begin([]);
+    const id = idOf('10.0.0.1');
+    hand.note(id, 1, true);
+    hand.note(id, 2, false);
+    await hand.poll([change(id, 1)], '2');
+    expect(hand.look('10.0.0.1')).toBe('nothing');
+    // What another cluster has added: a replication makes it win over our tombstone.
+    hand.pass(1);
+    await hand.poll([], '2');
+    await hand.poll([change(id, 1)], '3');
+    expect(hand.look('10.0.0.1')).toBe('asked elsewhere');
+    (await hand.nextFill()).answer([id]);
+    await hand.settle();
+    expect(hand.look('10.0.0.1')).toBe('/32 white');
+  });
+
   it('goes on from where it was after a failure, and answers nothing meanwhile', async () => {
     await hand.begin([idOf('10.0.0.1')]);
     const { fail } = await hand.nextPoll();

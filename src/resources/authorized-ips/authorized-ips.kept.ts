@@ -56,6 +56,10 @@ function generationOf(rev: string): number {
   return Number.parseInt(rev, 10);
 }
 
+function accountOf(id: string): string {
+  return id.slice(0, id.indexOf(':'));
+}
+
 function apply(index: NetworkIndex, { id, isPresent }: State): void {
   const entry = indexedOf(id);
   if (entry !== undefined) index.set(entry, entry.isAllowed, isPresent);
@@ -74,9 +78,16 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
   /** Generations that the changes told lately: the answer to a write may come after them. */
   const told = new LRUCache<string, number>({ max: TOLD_MAX });
   let sequence: string | undefined;
+  /** When the changes were asked for that are told next. */
+  let askedAt = Number.NEGATIVE_INFINITY;
 
   const follower = createFollower({
-    database: options.database,
+    database: {
+      changes(query) {
+        askedAt = now();
+        return options.database.changes(query);
+      },
+    },
     onBegin: () => (entries.size === 0 ? undefined : sequence),
     onChanges(changes, upTo) {
       sequence = upTo;
@@ -111,13 +122,15 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
   }
 
   function entryOf({ id }: State): Entry | undefined {
-    return entries.get(id.slice(0, id.indexOf(':')));
+    return entries.get(accountOf(id));
   }
 
   function hear(state: State): void {
     if (entryOf(state) !== undefined) told.set(state.id, state.generation);
     const newest = own.get(state.id);
     if (newest === undefined || newest.generation <= state.generation) take(state);
+    // Asked for after our write, and older: a replication has brought it, or a node lags behind.
+    else if (newest.at < askedAt) entries.delete(accountOf(state.id));
   }
 
   function take(state: State): void {
