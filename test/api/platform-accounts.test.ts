@@ -130,7 +130,7 @@ describe('an account that enforces its authorized IPs (rule 13)', () => {
     expect(await check({ ...ONE, api_key: 'wrong' })).toEqual(REFUSED);
   });
 
-  it('looks at the client’s address behind a trusted proxy, and at no header of others', async () => {
+  it('looks at the client’s address behind a trusted proxy, at no other header', async () => {
     await add('203.0.113.7');
     const ask = (on: TestService, address: string) =>
       bodyOf(on, GET, ONE, { 'x-forwarded-for': address });

@@ -54,7 +54,7 @@ async function codesOf(times: number, send: () => Promise<{ body: { error?: { co
 }
 
 describe('limits', () => {
-  it('refuse guesses of a key or a password from one address, and nobody who signs in', async () => {
+  it('refuse guesses of a key or password from one address, and nobody else', async () => {
     const service = await start({ limits: { logins: 3 } });
     expect(await check(ONE, service)).toEqual(NOTHING);
     const guess = (fields: Fields) => () => ask(service, CHECK, { ...IP, ...fields });

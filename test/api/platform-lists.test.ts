@@ -256,7 +256,7 @@ describe('the limit', () => {
 });
 
 describe('a check', () => {
-  it('asks the store for nothing of the lists once it follows them, and by ids before', async () => {
+  it('asks the store by ids, and for nothing once it follows the lists', async () => {
     const proxy = await startMisbehavingServer(storeUrl());
     const { dbPrefix, keyring } = service;
     const other = await startTestService({

@@ -157,7 +157,7 @@ describe('sup platform_maintenance', () => {
     });
   });
 
-  it('writes a credentials.json that only its owner can read, and whose tokens are taken', async () => {
+  it('writes a credentials.json for its owner alone, whose tokens are taken', async () => {
     const path = join(folder, 'credentials.json');
     const { code, stdout } = await sup(['create_key', '1', path]);
     expect([code, stdout]).toEqual([0, '']);
@@ -180,7 +180,7 @@ describe('sup platform_maintenance', () => {
     expect(await readFile(path, 'utf8')).toBe(before);
   });
 
-  it('prints credentials.json where no file is named, and no private key beside a file', async () => {
+  it('prints credentials.json without a file, and no private key beside one', async () => {
     const printed = await sup(['create_key', '1']);
     const credentials: Credentials = JSON.parse(printed.stdout);
     expect(printed.stderr).toContain('shown once');

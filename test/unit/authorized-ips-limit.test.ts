@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { hasCode } from '../../src/core/errors.js';
 import { parseNetwork } from '../../src/core/ip-address.js';
 import { type EntryKey, entryId } from '../../src/resources/authorized-ips/authorized-ips.doc.js';
-import { createAuthorizedIpService } from '../../src/resources/authorized-ips/authorized-ips.service.js';
+import * as rules from '../../src/resources/authorized-ips/authorized-ips.service.js';
 
 const ACCOUNT = 'a'.repeat(32);
 const LIMIT = 4;
@@ -42,7 +42,7 @@ function createOn(delays: readonly number[]) {
       await wait();
     },
   };
-  const service = createAuthorizedIpService({
+  const service = rules.createAuthorizedIpService({
     store: store as never,
     kept: { find: () => undefined } as never,
     limit: LIMIT,
