@@ -51,6 +51,8 @@ export interface MisbehavingServer {
   readonly seen: readonly Seen[];
   /** The next requests of the method (default: any) meet these faults, in order. */
   fail(faults: readonly Fault[], method?: string): void;
+  /** From now on every request whose path matches is answered with 500. */
+  refuse(path: RegExp): void;
   /** All faults that are left over are forgotten. */
   behave(): void;
   close(): Promise<void>;
@@ -59,6 +61,7 @@ export interface MisbehavingServer {
 /** A proxy before a store that misbehaves on demand; it is up all the same. */
 export async function startMisbehavingServer(target?: string): Promise<MisbehavingServer> {
   const seen: Seen[] = [];
+  let refused: RegExp | undefined;
   let queue: { fault: Fault; method: string | undefined }[] = [];
   const server = createServer((incoming, outgoing) => {
     void receive(incoming).then((body) => {
@@ -69,6 +72,10 @@ export async function startMisbehavingServer(target?: string): Promise<Misbehavi
         return;
       }
       seen.push(one);
+      if (refused?.test(url)) {
+        void act({ kind: 'answer', status: 500 }, target, one, outgoing);
+        return;
+      }
       const at = queue.findIndex((entry) => entry.method === undefined || entry.method === method);
       const [entry] = at < 0 ? [] : queue.splice(at, 1);
       void act(entry?.fault, target, one, outgoing).catch(() => outgoing.destroy());
@@ -83,7 +90,11 @@ export async function startMisbehavingServer(target?: string): Promise<Misbehavi
     fail(faults, method) {
       queue.push(...faults.map((fault) => ({ fault, method })));
     },
+    refuse(path) {
+      refused = path;
+    },
     behave() {
+      refused = undefined;
       queue = [];
       seen.length = 0;
     },

@@ -26,7 +26,9 @@ export async function warnOfLockout(
   asked: Readonly<Record<string, unknown>>,
   address: string,
 ): Promise<ChangeMembers> {
-  if (asked['enforce_authorized_ips'] !== true || (await admits(accountId, address))) return {};
+  // Kazoo's clients may send booleans as texts, which are read as what they say.
+  const isOn = [true, 'true'].some((on) => on === asked['enforce_authorized_ips']);
+  if (!isOn || (await admits(accountId, address))) return {};
   const warning =
     `the account's authorized IPs do not allow your address ${address}: calls of its ` +
     'Voximplant clients by key from there are refused from now on';

@@ -29,7 +29,10 @@ export interface EntryFilter {
   readonly description: string | undefined;
 }
 
-/** Told of each entry that this process has put or taken away, with its new revision. */
+/**
+ * Told of each entry that this process has put, taken away, or found to be there when it was to be
+ * put, with its revision.
+ */
 export type EntryWritten = (id: string, rev: string, isPresent: boolean) => void;
 
 export type AuthorizedIpStore = ReturnType<typeof createAuthorizedIpStore>;
@@ -92,6 +95,8 @@ export function createAuthorizedIpStore(deps: {
           // Deleted meanwhile: it is added anew.
           if (before === undefined && tries < WRITE_TRIES) continue;
           if (before === undefined) throw error;
+          // Another process's add, of which the changes may not have told yet.
+          deps.onWritten(before._id, before._rev, true);
           if (description === undefined || fromDoc(before).description === description) return;
           try {
             return await put(key, description, before);
