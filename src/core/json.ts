@@ -43,16 +43,16 @@ const CLOSE_BRACE = 0x7d;
  * bounded before the parser runs, because `JSON.stringify` and schema walks overflow the stack on
  * what `JSON.parse` still takes; so is the number of values where the caller sets a limit, because
  * millions of empty objects take many seconds. Own `__proto__` keys are dropped wherever they
- * stand. Bytes that are not UTF-8, unpaired surrogates and numbers beyond a double are refused:
+ * stand, unless the caller keeps them to refuse what has them. Bytes that are not UTF-8, unpaired surrogates and numbers beyond a double are refused:
  * none of them would come back from the store as it went in.
  */
 export function parseJson(
   text: string | Buffer,
-  options: { maxDepth?: number; maxValues?: number } = {},
+  options: { maxDepth?: number; maxValues?: number; keepsProto?: boolean } = {},
 ): Json {
   const decoded = withoutByteOrderMark(typeof text === 'string' ? text : decodeUtf8(text));
   checkExtent(decoded, options.maxDepth ?? 64, options.maxValues ?? Number.POSITIVE_INFINITY);
-  return clean(parse(decoded));
+  return clean(parse(decoded), options.keepsProto === true);
 }
 
 /** True for anything JSON would write in braces: not null, not an array. */
@@ -131,27 +131,28 @@ function offsetOf(error: unknown, text: string): number | undefined {
   return position === undefined ? undefined : Number(position);
 }
 
-function clean(value: Json): Json {
+function clean(value: Json, keepsProto: boolean): Json {
   if (typeof value === 'string') return checkText(value);
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new JsonError('syntax', 'number out of range');
     return value;
   }
   if (Array.isArray(value)) {
-    for (let n = 0; n < value.length; n += 1) value[n] = clean(value[n] as Json);
+    for (let n = 0; n < value.length; n += 1) value[n] = clean(value[n] as Json, keepsProto);
   } else if (value !== null && typeof value === 'object') {
-    cleanMembers(value);
+    cleanMembers(value, keepsProto);
   }
   return value;
 }
 
-function cleanMembers(object: JsonObject): void {
+/** `JSON.parse` makes `__proto__` a property of the object itself, and so does setting it here. */
+function cleanMembers(object: JsonObject, keepsProto: boolean): void {
   for (const key of Object.keys(object)) {
-    if (key === '__proto__') {
+    if (key === '__proto__' && !keepsProto) {
       delete object[key];
     } else {
       checkText(key);
-      object[key] = clean(object[key] as Json);
+      object[key] = clean(object[key] as Json, keepsProto);
     }
   }
 }

@@ -51,10 +51,12 @@ describe('bodies that nobody should send', () => {
   });
 
   test('a prototype in JSON changes nothing and nobody', async () => {
-    const attributes = '{"__proto__":{"allowed_ips":"10.0.0.1"}}';
+    const attributes = '{"allowed_ips":{"__proto__":{"x":1}}}';
     const members = `"__proto__":{"x":1},"attributes":${attributes}`;
-    const body = `{"data":{"type":"sip_device_routes","id":"${PAGE_ID}",${members}}}`;
-    expect((await patch(body)).status).toBe(200);
+    const bodyOf = (more: string) =>
+      `{"__proto__":{"x":1},"data":{"type":"sip_device_routes","id":"${PAGE_ID}",${more}}}`;
+    expect((await patch(bodyOf(members))).status).toBe(422);
+    expect((await patch(bodyOf('"__proto__":{"x":1}'))).status).toBe(200);
     expect(({} as { x?: number }).x).toBeUndefined();
   });
 });

@@ -205,7 +205,8 @@ describe('paths and methods', () => {
       [`${CUSTOMERS}/1001`, 'GET, HEAD', ['PATCH', 'DELETE']],
     ] as const) {
       for (const method of refused) {
-        const answer = await call(method, path);
+        const headers = { 'content-type': MEDIA_TYPE };
+        const answer = await call(method, path, { headers });
         expect([method, answer.status, answer.headers['allow'], answer.body]).toEqual([
           method,
           405,

@@ -1,6 +1,6 @@
 import { accountDatabase, databases } from '../../src/couch/databases.js';
 import type { SavedDoc } from '../../src/couch/types.js';
-import { newCustomer } from '../support/json-api.js';
+import { ANY_TERMS, newCustomer } from '../support/json-api.js';
 import { startTestService, type TestService } from '../support/service.js';
 
 const PASSWORD = 'secret-12';
@@ -200,7 +200,7 @@ describe('the limit of an account', () => {
     await create('two');
     await expect(create('three')).rejects.toMatchObject(full);
     await service.services.accounts.setPrivate(accountId, () => ({ pvt_sip_account_limit: 1 }));
-    await sipAccounts().patch(id, { allowedIps: '10.0.0.1' }, () => true);
+    await sipAccounts().patch(id, { allowedIps: '10.0.0.1' }, ANY_TERMS);
     await sipAccounts().remove(id);
     await expect(create('three')).rejects.toMatchObject(full);
     await service.services.accounts.setPrivate(accountId, () => ({ pvt_sip_account_limit: 2 }));

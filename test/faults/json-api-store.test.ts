@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CuttableProxy, startCuttableProxy } from '../support/cuttable-proxy.js';
 import {
+  ANY_TERMS,
   basic,
   DEMO_LOGIN,
   faultOf,
@@ -97,7 +98,7 @@ test.each([
     // Nobody has seen this change come by.
     const { service: sipAccounts } = healthy.services.sipAccounts;
     const isOn = Date.now() % 2 === 0;
-    await sipAccounts.patch(PAGE_ID.replaceAll('-', ''), { useAllowedIps: isOn }, () => true);
+    await sipAccounts.patch(PAGE_ID.replaceAll('-', ''), { useAllowedIps: isOn }, ANY_TERMS);
     proxy.mend();
     await expectBack();
     const { body } = await ask('GET', `${LIST}?filter[id]=${PAGE_ID}`);

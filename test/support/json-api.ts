@@ -54,3 +54,6 @@ export async function newCustomer(
   await service.services.identifiers.set(id, { customer_id: customerId }, limit);
   return id;
 }
+
+/** Terms of a change that every SIP account meets in any state. */
+export const ANY_TERMS = { isVisible: () => true, match: () => undefined };

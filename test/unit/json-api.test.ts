@@ -3,7 +3,8 @@ import { AppError, InvalidError } from '../../src/core/errors.js';
 import { formatUuid, parseUuid } from '../../src/core/uuid.js';
 import { parseAllowedIps } from '../../src/resources/sip-accounts/sip-accounts.fields.js';
 import { readBasic } from '../../src/surfaces/json-api/basic.js';
-import { pointerTo, presentError } from '../../src/surfaces/json-api/errors.js';
+import { presentError } from '../../src/surfaces/json-api/errors.js';
+import { pointerTo } from '../../src/surfaces/json-api/faults.js';
 
 const RUNS = 500;
 

@@ -109,6 +109,18 @@ describe('parseJson', () => {
     expect(JSON.stringify(value)).toBe('{"b":[{"c":2}]}');
   });
 
+  test('keeps own __proto__ keys as members for whoever refuses them, and sets no prototype', () => {
+    const text = '{"__proto__":{"a":1},"b":{"__proto__":[{"__proto__":null}]}}';
+    const value = parseJson(text, { keepsProto: true }) as { b: object };
+    expect(JSON.stringify(value)).toBe(text);
+    expect([Object.keys(value), Object.getPrototypeOf(value)]).toEqual([
+      ['__proto__', 'b'],
+      Object.prototype,
+    ]);
+    expect(Object.getPrototypeOf(value.b)).toBe(Object.prototype);
+    expect(() => parseJson('{"__proto__":1e999}', { keepsProto: true })).toThrow(JsonError);
+  });
+
   test('refuses what the store would not give back: half characters and infinite numbers', () => {
     for (const text of ['"\\ud800"', '{"\\udc00":1}', '[1e999]', '-1e999']) {
       expect(errorOf(text).kind).toBe('syntax');

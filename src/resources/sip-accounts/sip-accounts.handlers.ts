@@ -69,12 +69,20 @@ function scopeOf(customers: Customers, request: ListRequest): SipAccountScope {
   return { key: accountIds.join(), accountIds };
 }
 
-function present(account: SipAccount, password: string | null, customer: Item): Item {
+function present(
+  account: SipAccount,
+  passwordOf: SipAccountService['passwordOf'],
+  customer: Item,
+): Item {
   return {
     id: formatUuid(account.id),
+    revision: account.revision,
     attributes: {
       username: account.username,
-      password,
+      // Opened where it is shown: one that does not open spoils no answer without it.
+      get password() {
+        return passwordOf(account);
+      },
       incoming_internal: isOn(account, 'incomingInternal'),
       incoming_external: isOn(account, 'incomingExternal'),
       outgoing_internal: isOn(account, 'outgoingInternal'),
@@ -101,7 +109,7 @@ export function sipAccountResource(deps: SipAccountHandlerDeps): Resource {
   /** Undefined for one of an account that is none of the operator's: this is what decides. */
   function itemIn(customers: Customers, account: SipAccount): Item | undefined {
     const customer = customers.itemOf(account.accountId);
-    return customer && present(account, service.passwordOf(account), customer);
+    return customer && present(account, service.passwordOf, customer);
   }
 
   async function list({ accountId }: Operator, request: ListRequest) {
@@ -125,11 +133,13 @@ export function sipAccountResource(deps: SipAccountHandlerDeps): Resource {
     { accountId }: Operator,
     id: string,
     changes: Readonly<Record<string, unknown>>,
+    match: (revision: string) => void,
   ): Promise<Item> {
     const change = readChange(changes);
     const customers = await findCustomers(accountId);
     const isVisible = (owner: string) => customers.itemOf(owner) !== undefined;
-    const account = await service.patch(parseUuid(id) ?? '', change, isVisible);
+    const terms = { isVisible, match };
+    const account = await service.patch(parseUuid(id) ?? '', change, terms);
     const item = itemIn(customers, account);
     if (item === undefined) throw new Error('a SIP account was changed that nobody may see');
     return item;

@@ -35,6 +35,14 @@ export interface SipAccountServiceDeps {
   readonly onFailure: (error: unknown, accountId: string, step: string) => void;
 }
 
+/** On what terms a stored SIP account is changed. */
+export interface SipAccountTerms {
+  /** Whether those of an account may be changed at all. */
+  readonly isVisible: (accountId: string) => boolean;
+  /** Refuses a revision that was not meant; it is the one that is replaced. */
+  readonly match: (revision: string) => void;
+}
+
 export type SipAccountService = ReturnType<typeof createSipAccountService>;
 
 /** Writes of one account that others may overtake, at most; then it is a conflict. */
@@ -184,17 +192,17 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
 
     /**
      * Changes what the change names, whole or not at all. A change that says what is stored writes
-     * nothing. `not_found` where `accountIds` does not have its account; `conflict` when others are
-     * first all the time.
+     * nothing. `not_found` where it is not visible; `conflict` when others are first all the time.
      */
     async patch(
       id: string,
       change: SipAccountChange,
-      isVisible: (accountId: string) => boolean,
+      { isVisible, match }: SipAccountTerms,
     ): Promise<SipAccount> {
       const checked = checkSipAccount(change);
       return rewrite(id, (before) => {
         if (!isVisible(before.accountId)) throw notFound(id);
+        match(before.revision);
         const doc = docs.changed(before, checked);
         return jsonEquals(withoutStamp(doc), withoutStamp(before.stored)) ? undefined : doc;
       });

@@ -34,9 +34,9 @@ function linkageOf(context: DocumentContext, type: string, item: Item): object |
 
 function present(context: DocumentContext, type: string, item: Item): object {
   const chosen = context.query.fields.get(type);
-  const attributes = Object.entries(item.attributes).filter(
-    ([name]) => chosen === undefined || chosen.has(name),
-  );
+  const attributes = Object.keys(item.attributes)
+    .filter((name) => chosen === undefined || chosen.has(name))
+    .map((name) => [name, item.attributes[name]] as const);
   const relationships = linkageOf(context, type, item);
   return {
     id: item.id,

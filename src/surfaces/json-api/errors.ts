@@ -1,16 +1,5 @@
 import { AppError, type ErrorCode, InvalidError } from '../../core/errors.js';
-
-/** Where in a request a fault is: a JSON pointer into its document, or a query parameter. */
-export type FaultSource = { readonly pointer: string } | { readonly parameter: string };
-
-/** One fault of a request, as an error object shows it. */
-export interface Fault {
-  /** A number of jsonapi-resources where that has one (see {@link codes}), else the status. */
-  readonly code: string;
-  readonly title: string;
-  readonly detail: string;
-  readonly source?: FaultSource;
-}
+import { FAULTS_MAX, type Fault, pointerTo } from './faults.js';
 
 /** What telecom.center's own stack, jsonapi-resources, calls the faults of requests. */
 export const codes = {
@@ -30,14 +19,18 @@ export const codes = {
   dataFormat: '122',
 } as const;
 
-/** A request that is refused for faults in itself: every one of the same kind at once. */
+/** A request that is refused for faults in itself: those of the same kind at once. */
 export class FaultError extends AppError {
+  /** The first of them, as many as are told. */
   readonly faults: readonly Fault[];
+  /** How many there were. */
+  readonly count: number;
 
-  constructor(code: ErrorCode, faults: readonly Fault[]) {
+  constructor(code: ErrorCode, faults: readonly Fault[], count = faults.length) {
     super(code, faults.map(({ detail }) => detail).join('; '));
     this.name = 'FaultError';
     this.faults = faults;
+    this.count = count;
   }
 }
 
@@ -75,18 +68,13 @@ const WIRE = {
 export interface ErrorAnswer {
   readonly status: number;
   readonly errors: readonly object[];
+  /** How many there were, where that is more than are told. */
+  readonly errorCount?: number;
   readonly retryAfterS?: number;
 }
 
 /** Seconds a client is told to wait when nothing better is known. */
 const RETRY_S = 2;
-
-/** A member's name in a JSON pointer (RFC 6901, 3). */
-export function pointerTo(...names: readonly (string | number)[]): string {
-  return names
-    .map((name) => `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`)
-    .join('');
-}
 
 function faultsOf(error: AppError, status: number): readonly Fault[] {
   if (error instanceof FaultError) return error.faults;
@@ -113,16 +101,19 @@ export function presentError(error: unknown): ErrorAnswer {
   const known =
     error instanceof AppError ? error : new AppError('internal', 'unexpected', { cause: error });
   const status = known instanceof InvalidError ? WIRE.unprocessable[0] : WIRE[known.code][0];
+  const faults = faultsOf(known, status);
+  const count = known instanceof FaultError ? known.count : faults.length;
   const mayRetry = known.code === 'unavailable' || known.code === 'too_many';
   return {
     status,
-    errors: faultsOf(known, status).map(({ code, title, detail, source }) => ({
+    errors: faults.slice(0, FAULTS_MAX).map(({ code, title, detail, source }) => ({
       status: String(status),
       code,
       title,
       detail,
       ...(source === undefined ? {} : { source }),
     })),
+    ...(count > FAULTS_MAX ? { errorCount: count } : {}),
     ...(mayRetry ? { retryAfterS: known.retryAfterS ?? RETRY_S } : {}),
   };
 }

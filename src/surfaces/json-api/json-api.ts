@@ -7,7 +7,8 @@ import { requestIdOf } from '../http/request-id.js';
 import { type Credentials, readBasic } from './basic.js';
 import { type DocumentContext, presentList, presentOne } from './document.js';
 import { recordNotFound } from './errors.js';
-import { sendDocument, sendFailure } from './exchange.js';
+import { readIfMatch } from './etags.js';
+import { type Shown, sendDocument, sendFailure } from './exchange.js';
 import { checkAccept, checkContentType, requireContentType } from './negotiation.js';
 import { readQuery } from './query.js';
 import type { Operator, Resource } from './resource.js';
@@ -101,7 +102,8 @@ function queryTextOf({ url }: Request): string {
 /**
  * Everything below `/api/rest/public/operator`. The order of checks is a promise: 401, then the
  * media types (415, 406), the path (404, 405), the query (400), the record (404), the body (400),
- * what it is about (409), what may be changed (403), and the values (422).
+ * what it is about (409), what may be changed (403), the values (422), and whether the record is
+ * as the client thinks (412).
  */
 export function createJsonApi(deps: JsonApiDeps): RequestHandler {
   const resources = new Map(deps.resources.map((resource) => [resource.type, resource]));
@@ -117,26 +119,31 @@ export function createJsonApi(deps: JsonApiDeps): RequestHandler {
     return recent ?? deps.guardLogin(request, () => deps.authenticator.signIn(credentials));
   }
 
-  async function update(context: DocumentContext, operator: Operator, id: string, body: Buffer) {
-    const changes = readUpdate(body, context.resource, id);
+  async function update(context: DocumentContext, operator: Operator, id: string, from: Request) {
+    const changes = readUpdate(await readBody(from), context.resource, id);
     const run = context.resource.update;
     if (run === undefined) throw new AppError('method_not_allowed', 'it cannot be changed');
-    return run(operator, id, changes);
+    return run(operator, id, changes, readIfMatch(from.headers['if-match']));
   }
 
-  async function answer(place: Place, operator: Operator, request: Request): Promise<object> {
+  async function answer(place: Place, operator: Operator, request: Request): Promise<Shown> {
     const { resource, idText } = place;
     const { publicUrl } = deps;
     const options = { resources, isList: idText === undefined };
     const query = readQuery(queryTextOf(request), resource, options);
     const context = { resource, resources, publicUrl, query };
-    if (idText === undefined)
-      return presentList(context, await resource.list(operator, query.list));
+    if (idText === undefined) {
+      const found = await resource.list(operator, query.list);
+      return { document: presentList(context, found), revision: undefined };
+    }
     const id = resource.canonicalId(idText);
     const found = id === undefined ? undefined : await resource.find(operator, id);
     if (id === undefined || found === undefined) throw recordNotFound(idText);
-    if (request.method !== 'PATCH') return presentOne(context, found);
-    return presentOne(context, await update(context, operator, id, await readBody(request)));
+    // Also before an update: what cannot be shown then is not changed.
+    const shown = { document: presentOne(context, found), revision: found.revision };
+    if (request.method !== 'PATCH') return shown;
+    const updated = await update(context, operator, id, request);
+    return { document: presentOne(context, updated), revision: updated.revision };
   }
 
   async function serve(request: Request, response: Response, operation: Operation): Promise<void> {
@@ -146,12 +153,12 @@ export function createJsonApi(deps: JsonApiDeps): RequestHandler {
     await limitRequests(request, response);
     const operator = await authenticate(request, credentials);
     operation.caller = { accountId: operator.accountId, userId: operator.username };
-    checkContentType(request.headers);
+    if (request.method === 'PATCH') requireContentType(request.headers);
+    else checkContentType(request.headers);
     checkAccept(request.headers);
     const place = findPlace(resources, request.path);
     if (place === undefined) throw new AppError('not_found', 'no such path');
     checkMethod(place, request, response);
-    if (request.method === 'PATCH') requireContentType(request.headers);
     sendDocument(request, response, await answer(place, operator, request));
   }
 

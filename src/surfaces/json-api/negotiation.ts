@@ -49,11 +49,10 @@ export function checkContentType({ 'content-type': header }: IncomingHttpHeaders
   if (type === MEDIA_TYPE && parameters.length > 0) throw wrongContentType(header);
 }
 
-/** A request with a document says that it is one. */
+/** A request with a document says that it is one, and without any parameter. */
 export function requireContentType({ 'content-type': header }: IncomingHttpHeaders): void {
-  if (header === undefined || readMediaRange(header).type !== MEDIA_TYPE) {
-    throw wrongContentType(header);
-  }
+  const { type, parameters } = readMediaRange(header ?? '');
+  if (type !== MEDIA_TYPE || parameters.length > 0) throw wrongContentType(header);
 }
 
 function wrongContentType(header: string | undefined): AppError {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FAULTS_MAX } from './faults.js';
 import { MEDIA_TYPE } from './negotiation.js';
 import { BASE_PATH, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, type Resource } from './resource.js';
 
@@ -152,6 +153,14 @@ function requestBody({ type, attributes }: Resource): Json {
   };
 }
 
+const ifMatch: Json = {
+  name: 'If-Match',
+  in: 'header',
+  required: false,
+  description: 'ETags of the record; 412 when it has changed since. `*`: any state of it',
+  schema: { type: 'string' },
+};
+
 function pathsOf(resource: Resource, resources: readonly Resource[], tag: string): Json {
   const { type } = resource;
   const name = nameOf(type);
@@ -188,7 +197,7 @@ function pathsOf(resource: Resource, resources: readonly Resource[], tag: string
               operationId: `update${name}`,
               ...shared,
               summary: `Change one of ${resource.description}`,
-              parameters: [id, ...shown],
+              parameters: [id, ifMatch, ...shown],
               requestBody: requestBody(resource),
               responses: responses(one, false),
             },
@@ -224,17 +233,19 @@ export function describeJsonApi(
   tag: string,
 ): { paths: Record<string, object>; components: Record<string, object> } {
   const schemas = resources.map((resource) => [nameOf(resource.type), resourceSchema(resource)]);
-  const errors = { type: 'array', minItems: 1, items: errorSchema };
+  const errors = { type: 'array', minItems: 1, maxItems: FAULTS_MAX, items: errorSchema };
+  const error_count = { type: 'integer', description: 'How many there were, when these are some' };
+  const meta = object({ error_count }, ['error_count']);
   return {
     paths: Object.assign({}, ...resources.map((resource) => pathsOf(resource, resources, tag))),
     components: {
       schemas: Object.fromEntries(schemas),
       responses: {
         JsonApiError: {
-          description: 'An errors document of JSON:API 1.0: every fault of one kind at once',
+          description: 'An errors document of JSON:API 1.0: the faults of one kind at once',
           content: {
             [MEDIA_TYPE]: {
-              schema: { ...object({ errors }, ['errors']), additionalProperties: false },
+              schema: { ...object({ errors, meta }, ['errors']), additionalProperties: false },
             },
           },
         },

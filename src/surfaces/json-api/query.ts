@@ -1,4 +1,5 @@
-import { codes, type Fault, FaultError } from './errors.js';
+import { codes, FaultError } from './errors.js';
+import { createFaults, type Fault, type Faults, shorten } from './faults.js';
 import {
   type FilterValue,
   type ListRequest,
@@ -22,13 +23,15 @@ export interface Query {
 }
 
 const PAGE_NUMBER = /^[1-9][0-9]{0,8}$/;
+const QUOTED = /"((?:[^"]|"")*)"(?=,|$)/y;
 const MEMBER = /^(\w+)\[([^[\]]*)\]$/;
 
 function fault(code: string, title: string, detail: string, parameter: string): Fault {
   return { code, title, detail, source: { parameter } };
 }
 
-function notAllowed(name: string, detail = `${name} is not allowed.`): Fault {
+function notAllowed(name: string, why = 'is not allowed.'): Fault {
+  const detail = `${shorten(name)} ${why}`;
   return fault(codes.parameterNotAllowed, 'Param not allowed', detail, name);
 }
 
@@ -37,7 +40,7 @@ interface Reading {
   readonly resource: Resource;
   readonly resources: ReadonlyMap<string, Resource>;
   readonly isList: boolean;
-  readonly faults: Fault[];
+  readonly faults: Faults;
   readonly fields: Map<string, ReadonlySet<string>>;
   readonly filters: Map<string, readonly FilterValue[]>;
   include: Set<string> | undefined;
@@ -64,16 +67,18 @@ function typesOf({ resource, resources }: Reading): ReadonlyMap<string, Resource
 function readFields(reading: Reading, parameter: string, type: string, value: string): void {
   const resource = typesOf(reading).get(type);
   if (resource === undefined) {
-    const detail = `${type} is not a valid resource.`;
-    reading.faults.push(fault(codes.invalidResource, 'Invalid resource', detail, parameter));
+    const detail = `${shorten(type)} is not a valid resource.`;
+    reading.faults.add(() => fault(codes.invalidResource, 'Invalid resource', detail, parameter));
     return;
   }
   const names = new Set(namesIn(value));
   for (const name of names) {
     if (Object.hasOwn(resource.attributes, name)) continue;
     if (Object.hasOwn(resource.relationships, name)) continue;
-    const detail = `${name} is not a valid field for ${type}.`;
-    reading.faults.push(fault(codes.invalidField, 'Invalid field', detail, parameter));
+    reading.faults.add(() => {
+      const detail = `${shorten(name)} is not a valid field for ${type}.`;
+      return fault(codes.invalidField, 'Invalid field', detail, parameter);
+    });
   }
   reading.fields.set(type, names);
 }
@@ -81,10 +86,15 @@ function readFields(reading: Reading, parameter: string, type: string, value: st
 function readInclude(reading: Reading, value: string): void {
   const { resource } = reading;
   reading.include = new Set(namesIn(value));
+  // Who has nothing to include refuses the parameter, also one that names nothing.
+  const isTaken = Object.keys(resource.relationships).length > 0;
+  if (reading.include.size === 0 && !isTaken) reading.faults.add(() => notAllowed('include'));
   for (const name of reading.include) {
     if (Object.hasOwn(resource.relationships, name)) continue;
-    const detail = `${name} is not a valid includable relationship of ${resource.type}`;
-    reading.faults.push(fault(codes.include, 'Invalid field', detail, 'include'));
+    reading.faults.add(() => {
+      const detail = `${shorten(name)} is not a valid includable relationship of ${resource.type}`;
+      return fault(codes.include, 'Invalid field', detail, 'include');
+    });
   }
 }
 
@@ -96,8 +106,10 @@ function readSort(reading: Reading, value: string): void {
     const field = isDescending ? text.slice(1) : text;
     const isKnown = Object.hasOwn(attributes, field) && attributes[field]?.isSortable === true;
     if (field !== 'id' && !isKnown) {
-      const detail = `${field} is not a valid sort criteria for ${type}`;
-      reading.faults.push(fault(codes.sort, 'Invalid sort criteria', detail, 'sort'));
+      reading.faults.add(() => {
+        const detail = `${shorten(field)} is not a valid sort criteria for ${type}`;
+        return fault(codes.sort, 'Invalid sort criteria', detail, 'sort');
+      });
     } else if (!seen.has(field)) {
       seen.add(field);
       reading.sort.push({ field, isDescending });
@@ -107,14 +119,13 @@ function readSort(reading: Reading, value: string): void {
 
 function readPage(reading: Reading, parameter: string, name: string, value: string): void {
   if (name !== 'number' && name !== 'size') {
-    const detail = `${parameter} is not an allowed page parameter.`;
-    reading.faults.push(notAllowed(parameter, detail));
+    reading.faults.add(() => notAllowed(parameter, 'is not an allowed page parameter.'));
     return;
   }
   const isValid = PAGE_NUMBER.test(value) && (name === 'number' || Number(value) <= PAGE_SIZE_MAX);
   if (!isValid) {
-    const detail = `${value} is not a valid value for ${name} page parameter.`;
-    reading.faults.push(fault(codes.pageValue, 'Invalid page value', detail, parameter));
+    const detail = `${shorten(value)} is not a valid value for ${name} page parameter.`;
+    reading.faults.add(() => fault(codes.pageValue, 'Invalid page value', detail, parameter));
   } else if (name === 'number') {
     reading.pageNumber = Number(value);
   } else {
@@ -125,14 +136,15 @@ function readPage(reading: Reading, parameter: string, name: string, value: stri
 /** Values between commas; one in double quotes may have commas in it, as in a CSV file. */
 function valuesIn(value: string): string[] {
   const values: string[] = [];
-  let rest = value;
-  for (;;) {
-    const quoted = /^"((?:[^"]|"")*)"(?=,|$)/.exec(rest);
-    const plain = quoted === null ? (rest.split(',', 1)[0] ?? '') : undefined;
-    values.push(plain ?? quoted?.[1]?.replaceAll('""', '"') ?? '');
-    rest = rest.slice((plain ?? quoted?.[0] ?? '').length);
-    if (rest === '') return values;
-    rest = rest.slice(1);
+  const quoted = new RegExp(QUOTED);
+  for (let start = 0; ; ) {
+    quoted.lastIndex = start;
+    const text = quoted.exec(value)?.[1];
+    const comma = value.indexOf(',', start);
+    const end = text !== undefined ? quoted.lastIndex : comma === -1 ? value.length : comma;
+    values.push(text?.replaceAll('""', '"') ?? value.slice(start, end));
+    if (end === value.length) return values;
+    start = end + 1;
   }
 }
 
@@ -140,8 +152,10 @@ function readFilter(reading: Reading, parameter: string, name: string, value: st
   const { filters } = reading.resource;
   const filter = Object.hasOwn(filters, name) ? filters[name] : undefined;
   if (filter === undefined) {
-    const detail = `${name} is not allowed.`;
-    reading.faults.push(fault(codes.filterNotAllowed, 'Filter not allowed', detail, parameter));
+    const detail = `${shorten(name)} is not allowed.`;
+    reading.faults.add(() =>
+      fault(codes.filterNotAllowed, 'Filter not allowed', detail, parameter),
+    );
     return;
   }
   const values: FilterValue[] = [];
@@ -151,8 +165,10 @@ function readFilter(reading: Reading, parameter: string, name: string, value: st
       values.push(parsed);
       continue;
     }
-    const detail = `${text} is not a valid value for ${name}.`;
-    reading.faults.push(fault(codes.filterValue, 'Invalid filter value', detail, parameter));
+    reading.faults.add(() => {
+      const detail = `${shorten(text)} is not a valid value for ${name}.`;
+      return fault(codes.filterValue, 'Invalid filter value', detail, parameter);
+    });
   }
   reading.filters.set(name, values);
 }
@@ -165,7 +181,7 @@ function readParameter(reading: Reading, parameter: string, value: string): void
   else if (isList && parameter === 'sort') readSort(reading, value);
   else if (isList && family === 'page') readPage(reading, parameter, member, value);
   else if (isList && family === 'filter') readFilter(reading, parameter, member, value);
-  else reading.faults.push(notAllowed(parameter));
+  else reading.faults.add(() => notAllowed(parameter));
 }
 
 /**
@@ -180,7 +196,7 @@ export function readQuery(
   const reading: Reading = {
     resource,
     ...options,
-    faults: [],
+    faults: createFaults(),
     fields: new Map(),
     filters: new Map(),
     include: undefined,
@@ -191,11 +207,12 @@ export function readQuery(
   const parameters = [...new URLSearchParams(text)];
   const seen = new Set<string>();
   for (const [name, value] of parameters) {
-    if (seen.has(name)) reading.faults.push(notAllowed(name, `${name} is given more than once.`));
+    if (seen.has(name)) reading.faults.add(() => notAllowed(name, 'is given more than once.'));
     else readParameter(reading, name, value);
     seen.add(name);
   }
-  if (reading.faults.length > 0) throw new FaultError('invalid', reading.faults);
+  const { faults } = reading;
+  if (faults.count() > 0) throw new FaultError('invalid', faults.list(), faults.count());
   const { fields, include, filters, sort, pageNumber, pageSize } = reading;
   return {
     fields,

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Match } from './etags.js';
 
 /** Who is calling: an operator's user, verified. */
 export interface Operator {
@@ -10,6 +11,9 @@ export interface Operator {
 /** A resource as clients see it, before fields are chosen. */
 export interface Item {
   readonly id: string;
+  /** Of what can be changed here: another one with each change. */
+  readonly revision?: string;
+  /** Those that are not asked for are not read: one may be made when it is. */
   readonly attributes: Readonly<Record<string, unknown>>;
   /** By the name of the relationship; all of them are to-one. */
   readonly related: Readonly<Record<string, Item>>;
@@ -70,13 +74,14 @@ export interface Resource {
   /** Undefined for an id that is unknown, or not the operator's to see. */
   readonly find: (operator: Operator, id: string) => Promise<Item | undefined>;
   /**
-   * Changes attributes that have an input; `InvalidError` for values that they cannot have. Absent:
-   * it cannot be changed here.
+   * Changes attributes that have an input; `InvalidError` for values that they cannot have. `match`
+   * is asked about the very revision that is replaced. Absent: it cannot be changed here.
    */
   readonly update?: (
     operator: Operator,
     id: string,
     changes: Readonly<Record<string, unknown>>,
+    match: Match,
   ) => Promise<Item>;
 }
 

@@ -1,5 +1,7 @@
+import type { ErrorCode } from '../../core/errors.js';
 import { isJsonObject, JsonError, type JsonObject, parseJson } from '../../core/json.js';
-import { codes, type Fault, FaultError, pointerTo } from './errors.js';
+import { codes, FaultError } from './errors.js';
+import { createFaults, type Fault, type Faults, pointerTo, shorten } from './faults.js';
 import type { Resource } from './resource.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -11,7 +13,8 @@ function fault(code: string, title: string, detail: string, pointer: string): Fa
 /** The document of a body; `invalid` when it is none. */
 function parseDocument(body: Buffer): JsonObject {
   try {
-    const value = parseJson(body);
+    // Kept, so that it is refused as any other name that nobody knows.
+    const value = parseJson(body, { keepsProto: true });
     if (isJsonObject(value)) return value;
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
@@ -35,23 +38,23 @@ function dataOf(document: JsonObject): JsonObject {
 }
 
 /** What is missing or of the wrong kind in the resource object, whatever it says. */
-function structureFaults(data: JsonObject): Fault[] {
-  const faults: Fault[] = [];
+function checkStructure(faults: Faults, data: JsonObject): void {
   for (const name of ['type', 'id']) {
     if (!Object.hasOwn(data, name)) {
       const code = name === 'id' ? codes.keyMissing : codes.parameterMissing;
-      faults.push(fault(code, 'Missing Parameter', `${name} is missing.`, '/data'));
+      faults.add(() => fault(code, 'Missing Parameter', `${name} is missing.`, '/data'));
     } else if (typeof data[name] !== 'string') {
-      const detail = `${name} must be a string.`;
-      faults.push(fault(codes.dataFormat, 'Invalid data format', detail, pointerTo('data', name)));
+      faults.add(() => wrongKind(`${name} must be a string.`, 'data', name));
     }
   }
   for (const name of ['attributes', 'relationships']) {
     if (!Object.hasOwn(data, name) || isJsonObject(data[name])) continue;
-    const detail = `${name} must be an object.`;
-    faults.push(fault(codes.dataFormat, 'Invalid data format', detail, pointerTo('data', name)));
+    faults.add(() => wrongKind(`${name} must be an object.`, 'data', name));
   }
-  return faults;
+}
+
+function wrongKind(detail: string, ...path: readonly string[]): Fault {
+  return fault(codes.dataFormat, 'Invalid data format', detail, pointerTo(...path));
 }
 
 function membersOf(data: JsonObject, name: string): JsonObject {
@@ -59,50 +62,54 @@ function membersOf(data: JsonObject, name: string): JsonObject {
   return isJsonObject(members) ? members : {};
 }
 
-function unknownFaults(resource: Resource, data: JsonObject): Fault[] {
-  const faults: Fault[] = [];
+function unknownField(resource: Resource, family: string, name: string): Fault {
+  const detail = `${shorten(name)} is not a field of ${resource.type}.`;
+  // A pointer is exact or leads to what it is in: a name of any length is not sent back.
+  const pointer = shorten(name) === name ? pointerTo('data', family, name) : `/data/${family}`;
+  return fault(codes.parameterNotAllowed, 'Param not allowed', detail, pointer);
+}
+
+function checkNames(faults: Faults, resource: Resource, data: JsonObject): void {
   const known = { attributes: resource.attributes, relationships: resource.relationships };
   for (const [family, names] of Object.entries(known)) {
     const members = membersOf(data, family);
     for (const name of Object.keys(members)) {
-      const pointer = pointerTo('data', family, name);
-      if (!Object.hasOwn(names, name)) {
-        const detail = `${name} is not a field of ${resource.type}.`;
-        faults.push(fault(codes.parameterNotAllowed, 'Param not allowed', detail, pointer));
-      } else if (family === 'relationships' && !isJsonObject(members[name])) {
-        const detail = `${name} must be an object.`;
-        faults.push(fault(codes.dataFormat, 'Invalid data format', detail, pointer));
+      if (!Object.hasOwn(names, name)) faults.add(() => unknownField(resource, family, name));
+      else if (family === 'relationships' && !isJsonObject(members[name])) {
+        faults.add(() => wrongKind(`${name} must be an object.`, 'data', family, name));
       }
     }
   }
-  return faults;
 }
 
 /** The request says that it is about another resource than its URL. */
-function mismatchFaults(resource: Resource, id: string, data: JsonObject): Fault[] {
-  const faults: Fault[] = [];
+function checkMatch(faults: Faults, resource: Resource, id: string, data: JsonObject): void {
   if (data['type'] !== resource.type) {
     const detail = `The type is not ${resource.type}, as in the URL.`;
-    faults.push(fault(codes.typeMismatch, 'Type Mismatch', detail, '/data/type'));
+    faults.add(() => fault(codes.typeMismatch, 'Type Mismatch', detail, '/data/type'));
   }
   if (resource.canonicalId(String(data['id'])) !== id) {
     const detail = 'The id is not the one in the URL.';
-    faults.push(fault(codes.keyOfAnother, 'Key is not included in URL', detail, '/data/id'));
+    faults.add(() => fault(codes.keyOfAnother, 'Key is not included in URL', detail, '/data/id'));
   }
-  return faults;
 }
 
-function readOnlyFaults(resource: Resource, data: JsonObject): Fault[] {
-  const faults: Fault[] = [];
+function checkReadOnly(faults: Faults, resource: Resource, data: JsonObject): void {
   const refuse = (family: string, name: string) => {
     const detail = `${name} cannot be updated.`;
-    faults.push(fault('403', 'Forbidden', detail, pointerTo('data', family, name)));
+    faults.add(() => fault('403', 'Forbidden', detail, pointerTo('data', family, name)));
   };
   for (const name of Object.keys(membersOf(data, 'attributes'))) {
     if (resource.attributes[name]?.input === undefined) refuse('attributes', name);
   }
   for (const name of Object.keys(membersOf(data, 'relationships'))) refuse('relationships', name);
-  return faults;
+}
+
+/** Throws when a check found anything. */
+function expectNone(code: ErrorCode, check: (faults: Faults) => void): void {
+  const faults = createFaults();
+  check(faults);
+  if (faults.count() > 0) throw new FaultError(code, faults.list(), faults.count());
 }
 
 /**
@@ -112,11 +119,11 @@ function readOnlyFaults(resource: Resource, data: JsonObject): Fault[] {
  */
 export function readUpdate(body: Buffer, resource: Resource, id: string): Fields {
   const data = dataOf(parseDocument(body));
-  const bad = [...structureFaults(data), ...unknownFaults(resource, data)];
-  if (bad.length > 0) throw new FaultError('invalid', bad);
-  const mismatches = mismatchFaults(resource, id, data);
-  if (mismatches.length > 0) throw new FaultError('conflict', mismatches);
-  const fixed = readOnlyFaults(resource, data);
-  if (fixed.length > 0) throw new FaultError('forbidden', fixed);
+  expectNone('invalid', (faults) => {
+    checkStructure(faults, data);
+    checkNames(faults, resource, data);
+  });
+  expectNone('conflict', (faults) => checkMatch(faults, resource, id, data));
+  expectNone('forbidden', (faults) => checkReadOnly(faults, resource, data));
   return membersOf(data, 'attributes');
 }
