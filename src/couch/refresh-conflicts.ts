@@ -16,6 +16,8 @@ const DECIDING: readonly DatabaseName[] = [
   databases.clusters,
   databases.mvnos,
   databases.routing,
+  databases.operators,
+  databases.sipAuth,
   databases.accounts,
 ];
 

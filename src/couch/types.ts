@@ -71,6 +71,7 @@ export interface Change {
 
 export interface ConflictQuery {
   readonly startId?: string;
+  readonly endId?: string;
   /** Documents to look at, at most. */
   readonly limit: number;
   /** Unix milliseconds; what was written since stays, as whoever wrote it may still be at it. */

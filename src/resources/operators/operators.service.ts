@@ -37,15 +37,21 @@ export function createOperatorService(deps: {
     before: OperatorUser,
     values: Partial<Pick<OperatorUser, 'passwordDigest' | 'isEnabled'>>,
   ): Promise<OperatorUser> {
-    const saved = await store.save(toDoc({ ...before, ...values }, before.stored, deps.now()));
-    deps.onChange(before.username);
-    return fromDoc(saved) ?? before;
+    try {
+      const doc = toDoc({ ...before, ...values }, before.stored, deps.now());
+      return fromDoc(await store.replace(doc)) ?? before;
+    } finally {
+      deps.onChange(before.username);
+    }
   }
 
   async function remove(username: string): Promise<OperatorUser> {
     const operator = await get(username);
-    await store.remove(operator);
-    deps.onChange(username);
+    try {
+      await store.remove(operator);
+    } finally {
+      deps.onChange(username);
+    }
     return operator;
   }
 

@@ -1,5 +1,6 @@
 import { databases } from '../../couch/databases.js';
 import type { Couch, SavedDoc, StoredDoc } from '../../couch/types.js';
+import { removeHidden, removeWhole } from '../../couch/whole-documents.js';
 import { fromDoc, isUsername, type OperatorUser } from './operators.doc.js';
 
 const BATCH = 500;
@@ -20,7 +21,17 @@ export function createOperatorStore({ couch }: { couch: Couch }) {
     /** Writes one; `conflict` when it changed since it was read, or is there already. */
     save: (doc: StoredDoc): Promise<SavedDoc> => db.put(doc),
 
-    remove: (operator: OperatorUser): Promise<void> => db.remove(operator.stored),
+    /**
+     * As save; what has lost to the operator goes for good, so that no older password comes back
+     * with the end of this one, wherever it is deleted.
+     */
+    async replace(doc: StoredDoc): Promise<SavedDoc> {
+      const saved = await db.put(doc);
+      await removeHidden(db, saved._id);
+      return saved;
+    },
+
+    remove: (operator: OperatorUser): Promise<void> => removeWhole(db, operator.stored),
 
     /** Every operator, by name. */
     async list(): Promise<readonly OperatorUser[]> {

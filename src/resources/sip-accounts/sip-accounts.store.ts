@@ -10,6 +10,7 @@ import type {
   ViewRow,
   WriteResult,
 } from '../../couch/types.js';
+import { removeWhole } from '../../couch/whole-documents.js';
 import { DEVICE, type SipAccount, type SipAccountDocs } from './sip-accounts.doc.js';
 import { HEX_ID, rowOf, type SipAccountRow } from './sip-accounts.row.js';
 
@@ -82,7 +83,8 @@ export function createSipAccountStore({ couch, docs }: { couch: Couch; docs: Sip
     /** Writes the truth; `conflict` when it changed since it was read. */
     save: (doc: StoredDoc): Promise<SavedDoc> => db.put(doc),
 
-    remove: (account: SipAccount): Promise<void> => db.remove(account.stored),
+    /** Deletes the truth with all that may lie hidden behind it. */
+    remove: (account: SipAccount): Promise<void> => removeWhole(db, account.stored),
 
     /** The rows of accounts that have few of them, in one read; undefined: they have more. */
     async findRows(ids: readonly string[]): Promise<readonly SipAccountRow[] | undefined> {
