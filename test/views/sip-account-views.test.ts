@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import {
-  generationOf,
   isOn,
   rowOf,
   rowOfDoc,
@@ -77,7 +76,6 @@ describe('SIP accounts by account', () => {
       'onDemand',
       'outgoingExternal',
     ]);
-    expect(generationOf('12-0abc')).toBe(12);
   });
 });
 

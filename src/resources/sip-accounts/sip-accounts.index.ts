@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, hasCode } from '../../core/errors.js';
 import { currentOperation, newId, runOperation } from '../../core/operation.js';
-import type { Change } from '../../couch/types.js';
-import { generationOf, HEX_ID } from './sip-accounts.row.js';
+import type { Change, SavedDoc } from '../../couch/types.js';
+import { HEX_ID } from './sip-accounts.row.js';
 import { FEW_ROWS, type SipAccountStore } from './sip-accounts.store.js';
 import {
   type AccountRows,
@@ -28,7 +28,9 @@ const LOOK_MS = 100;
  * lack what was just written, milliseconds.
  */
 const RECENT_MS = 5_000;
-const MAX_RECENT = 20_000;
+/** Longer than the answer to a write takes, milliseconds. */
+const TOLD_MS = 30_000;
+const MAX_TOLD = 20_000;
 
 /** Whoever asked first has a deadline, which is not that of the others who wait for the same. */
 function inBackground<T>(run: () => Promise<T>): Promise<T> {
@@ -106,7 +108,10 @@ export function createSipAccountIndex(deps: {
   const table = createSipAccountTable(now);
   /** Documents that have changed since their row was made. */
   const dirty = new Set<string>();
-  const recent = new Map<string, { readonly at: number; readonly rev: string }>();
+  /** What the changes have told lately. */
+  const told = new Map<string, { readonly at: number; readonly rev: string }>();
+  /** What this process has written while documents were read, which may be older then. */
+  const written = new Set<string>();
   const loading = new Map<string, Promise<void>>();
   let sequence: string | undefined;
   let reading: Promise<void> | undefined;
@@ -117,14 +122,16 @@ export function createSipAccountIndex(deps: {
     for (const { id, rev, deleted } of changes) {
       // Design documents change as well, and whatever else may lie there.
       if (!HEX_ID.test(id)) continue;
-      recent.delete(id);
-      recent.set(id, { at: now(), rev });
-      if (deleted) table.drop(id, generationOf(rev));
-      else if (table.revisionOf(id) !== rev) dirty.add(id);
+      told.delete(id);
+      told.set(id, { at: now(), rev });
+      const known = table.revisionOf(id);
+      // A change may be older than a write of our own, and its revision lower than that of what it
+      // has ended: only the document itself says what is now.
+      if (known !== (deleted ? undefined : rev) || loading.size > 0) dirty.add(id);
     }
-    for (const [id, { at }] of recent) {
-      if (recent.size <= MAX_RECENT && now() - at < RECENT_MS) break;
-      recent.delete(id);
+    for (const [id, { at }] of told) {
+      if (told.size <= MAX_TOLD && now() - at < TOLD_MS) break;
+      told.delete(id);
     }
     if (table.isEmpty()) dirty.clear();
     const woken = waiting;
@@ -149,10 +156,15 @@ export function createSipAccountIndex(deps: {
       const ids = [...dirty].slice(0, BATCH);
       // What changes from here on is told again.
       for (const id of ids) dirty.delete(id);
+      written.clear();
       try {
         const found = await store.findStoredMany(ids);
-        // What is gone by now is told by a change of its own.
-        for (const doc of found.values()) table.takeDoc(doc);
+        for (const id of ids) {
+          const doc = found.get(id);
+          if (written.has(id)) dirty.add(id);
+          else if (doc === undefined) table.drop(id);
+          else table.takeDoc(doc);
+        }
       } catch (error) {
         for (const id of ids) dirty.add(id);
         throw error;
@@ -180,12 +192,26 @@ export function createSipAccountIndex(deps: {
     });
   }
 
+  /** A view may lack what was just written, and still have what was just deleted. */
+  function noteRecent(): void {
+    for (const [id, { at, rev }] of told) {
+      if (now() - at < RECENT_MS && table.revisionOf(id) !== rev) dirty.add(id);
+    }
+  }
+
+  /** What this process has written; whoever was told of something else looks again. */
+  function noteOwn(id: string, revision: string | undefined): void {
+    if (reading !== undefined) written.add(id);
+    const last = told.get(id);
+    if (last !== undefined && last.rev !== revision && !table.isEmpty()) dirty.add(id);
+  }
+
   async function read(opened: readonly AccountRows[]): Promise<void> {
     try {
       const counts = await store.countByAccount(opened.map(({ accountId }) => accountId));
       makeRoom([...counts.values()].reduce((sum, count) => sum + count, 0));
       await readRows(store, table, counts);
-      for (const [id, { rev }] of recent) if (table.revisionOf(id) !== rev) dirty.add(id);
+      noteRecent();
       opened.forEach(table.close);
     } catch (error) {
       opened.forEach(table.forget);
@@ -252,9 +278,13 @@ export function createSipAccountIndex(deps: {
     },
 
     /** What this process has written is seen at once. */
-    noteWritten: table.takeDoc,
-    noteRemoved: (id: string, revision: string): void => {
-      table.drop(id, generationOf(revision) + 1);
+    noteWritten(doc: SavedDoc): void {
+      table.takeDoc(doc);
+      noteOwn(doc._id, doc._rev);
+    },
+    noteRemoved(id: string): void {
+      table.drop(id);
+      noteOwn(id, undefined);
     },
     version: table.version,
     changesSince: table.changesSince,

@@ -101,8 +101,3 @@ function bitsOf(isOn: (name: Switch) => boolean): number {
 export function isOn({ bits }: Pick<SipAccountRow, 'bits'>, name: Switch): boolean {
   return (bits & (1 << SWITCHES.indexOf(name))) !== 0;
 }
-
-/** The generation of a revision: how many writes it is from the first one. */
-export function generationOf(revision: string): number {
-  return Number.parseInt(revision, 10);
-}

@@ -112,7 +112,7 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
   /** What is left of an account that was to be, or is no more. */
   async function erase(account: SipAccount): Promise<void> {
     await store.remove(account);
-    index.noteRemoved(account.id, account.revision);
+    index.noteRemoved(account.id);
     const { id, accountId } = account;
     await attempt(accountId, 'claims', () => claims.release(id, account));
     await copies.settleEventually(accountId, [id]);

@@ -1,5 +1,5 @@
 import type { SavedDoc } from '../../couch/types.js';
-import { generationOf, rowOfDoc, type SipAccountRow } from './sip-accounts.row.js';
+import { rowOfDoc, type SipAccountRow } from './sip-accounts.row.js';
 
 /** The rows of one account in memory. */
 export interface AccountRows {
@@ -19,6 +19,8 @@ export interface RowChange {
 
 interface Held extends AccountRows {
   readonly rows: Map<string, SipAccountRow>;
+  /** By the clock of what is told. */
+  readonly openedAt: number;
   isLoaded: boolean;
   isDropped: boolean;
   usedAt: number;
@@ -28,19 +30,19 @@ export type SipAccountTable = ReturnType<typeof createSipAccountTable>;
 
 /** Changes remembered, so that what was made of rows can be brought up to date. */
 const JOURNAL = 20_000;
-/** Ids of removed accounts remembered, at most. */
-const MAX_GONE = 20_000;
 
 /**
  * Rows by account, and what has changed in them. The accounts that are asked for are opened, read
- * and then held; rows of others are passed over. Answers of the store may overtake each other, so
- * the later revision wins whatever comes first.
+ * and then held; rows of others are passed over. What is told of single ones goes before what is
+ * read of all of them meanwhile, because only the former is in order.
  */
 export function createSipAccountTable(now: () => number) {
   const accounts = new Map<string, Held>();
   const rows = new Map<string, SipAccountRow>();
-  /** Ids that are gone, with the generation that they went in. */
-  const gone = new Map<string, number>();
+  /** When ids were told of while accounts are being read, the gone ones among them. */
+  const told = new Map<string, number>();
+  const opening = new Set<AccountRows>();
+  let clock = 0;
   const journal: RowChange[] = [];
   let journalStart = 0;
 
@@ -69,23 +71,26 @@ export function createSipAccountTable(now: () => number) {
     if (from?.isLoaded || to?.isLoaded) note({ before, after: to && after });
   }
 
-  /** Takes a row in unless a later one is known. */
+  /** Takes a row that was read with all those of its account, unless more is known of its id. */
   function take(row: SipAccountRow): void {
-    const generation = generationOf(row.revision);
-    const known = rows.get(row.id);
-    if (known !== undefined && generation < generationOf(known.revision)) return;
-    if (known?.revision === row.revision || generation <= (gone.get(row.id) ?? 0)) return;
-    if (known !== undefined || accounts.has(row.accountId)) replace(row.id, row);
+    const account = accounts.get(row.accountId);
+    // What was told since the reading began is newer than what is read, or is read again.
+    if (account === undefined || rows.has(row.id)) return;
+    if ((told.get(row.id) ?? 0) > account.openedAt) return;
+    replace(row.id, row);
   }
 
-  /** An id that has no row any more, from a generation on. */
-  function drop(id: string, generation: number): void {
-    const known = rows.get(id);
-    if (known !== undefined && generation <= generationOf(known.revision)) return;
-    if (accounts.size > 0) gone.set(id, Math.max(generation, gone.get(id) ?? 0));
-    const [oldest] = gone.keys();
-    if (gone.size > MAX_GONE && oldest !== undefined) gone.delete(oldest);
-    if (known !== undefined) replace(id, undefined);
+  /** What an id is now, whatever was known of it: revisions say nothing of what wins. */
+  function set(id: string, row: SipAccountRow | undefined): void {
+    clock += 1;
+    if (opening.size > 0) told.set(id, clock);
+    if (rows.get(id)?.revision === row?.revision) return;
+    replace(id, row);
+  }
+
+  function endLoading(account: AccountRows): void {
+    opening.delete(account);
+    if (opening.size === 0) told.clear();
   }
 
   function forget(account: AccountRows): void {
@@ -94,12 +99,11 @@ export function createSipAccountTable(now: () => number) {
     held.isDropped = true;
     accounts.delete(held.accountId);
     for (const id of held.rows.keys()) rows.delete(id);
-    if (accounts.size === 0) gone.clear();
+    endLoading(held);
   }
 
   return {
     take,
-    drop,
     forget,
 
     /** Forgets everything, also what is being read. */
@@ -107,28 +111,31 @@ export function createSipAccountTable(now: () => number) {
       for (const account of [...accounts.values()]) forget(account);
     },
 
-    takeDoc(doc: SavedDoc): void {
-      const row = rowOfDoc(doc);
-      if (row === undefined) drop(doc._id, generationOf(doc._rev));
-      else take(row);
-    },
+    /** A document as it is now. */
+    takeDoc: (doc: SavedDoc): void => set(doc._id, rowOfDoc(doc)),
+
+    /** There is no such document now. */
+    drop: (id: string): void => set(id, undefined),
 
     /** Begins to hold an account's rows; they are to be read then, and {@link close} says so. */
     open(accountId: string): AccountRows {
       const held = {
         accountId,
         rows: new Map<string, SipAccountRow>(),
+        openedAt: clock,
         isLoaded: false,
         isDropped: false,
         usedAt: now(),
       };
       accounts.set(accountId, held);
+      opening.add(held);
       return held;
     },
 
     close(account: AccountRows): void {
       const held = accounts.get(account.accountId);
       if (held === account && held !== undefined) held.isLoaded = true;
+      endLoading(account);
     },
 
     /** What is held of an account, wholly or in part. */
