@@ -145,6 +145,11 @@ export function isUncertain(error: unknown): boolean {
   );
 }
 
+/** Whether nobody knows if the write is stored, or will be: it was looked for in vain. */
+export function isUnknownWrite(error: unknown): boolean {
+  return hasCode(error, 'unavailable') && error.reason === storeReasons.writeUnknown;
+}
+
 /** True when the database itself is missing. */
 export function isMissingDatabase(error: unknown): boolean {
   return hasCode(error, 'not_found') && error.reason === storeReasons.noDatabase;

@@ -9,9 +9,9 @@ const KIND = 'sip_user';
 const BATCH = 500;
 
 /** What is unique: Kazoo's registrar looks both up in lower case. */
-type Address = Pick<SipAccount, 'username' | 'realm'>;
+export type SipAddress = Pick<SipAccount, 'username' | 'realm'>;
 
-function claimedValue({ username, realm }: Address): string {
+function claimedValue({ username, realm }: SipAddress): string {
   return `${username}@${realm}`.toLowerCase();
 }
 
@@ -30,7 +30,7 @@ export function createSipAccountClaims(deps: { store: SipAccountStore; claims: C
 
   return {
     /** Claims a user name before it is saved; `InvalidError` with rule `unique` when taken. */
-    async acquire(id: string, address: Address): Promise<void> {
+    async acquire(id: string, address: SipAddress): Promise<void> {
       try {
         await claims.acquire(KIND, claimedValue(address), ownerOf(id), isStillHeld);
       } catch (error) {
@@ -41,10 +41,10 @@ export function createSipAccountClaims(deps: { store: SipAccountStore; claims: C
     },
 
     /** The claim holds from now on: the document that needs it is saved. */
-    confirm: (id: string, address: Address): Promise<void> =>
+    confirm: (id: string, address: SipAddress): Promise<void> =>
       claims.confirm(KIND, claimedValue(address), id),
 
-    release: (id: string, address: Address): Promise<void> =>
+    release: (id: string, address: SipAddress): Promise<void> =>
       claims.release(KIND, claimedValue(address), id),
 
     /** Those of the accounts whose user name is not claimed for them yet. */

@@ -3,7 +3,8 @@ import { jsonEquals } from '../../core/json.js';
 import { newId } from '../../core/operation.js';
 import { createSemaphore, type Semaphore } from '../../core/semaphore.js';
 import { formatUuid } from '../../core/uuid.js';
-import type { SipAccountClaims } from './sip-accounts.claims.js';
+import { isUnknownWrite } from '../../couch/store-errors.js';
+import type { SipAccountClaims, SipAddress } from './sip-accounts.claims.js';
 import type { SipAccountCopies } from './sip-accounts.copies.js';
 import type {
   NewSipAccount,
@@ -134,6 +135,21 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
     throw full(limit);
   }
 
+  /**
+   * What becomes of the user name of an account that was not answered as saved. It may be there all
+   * the same, or come yet: the name stays claimed then, and a claim that nobody confirms counts for
+   * no more than a minute without its document.
+   */
+  async function settleFailed(id: string, address: SipAddress, error: unknown): Promise<void> {
+    const account = await store.find(id);
+    if (account !== undefined) {
+      await claims.confirm(id, address);
+      await copies.settleEventually(account.accountId, [id]);
+    } else if (!isUnknownWrite(error)) {
+      await claims.release(id, address);
+    }
+  }
+
   async function createIn(accountId: string, input: NewSipAccount): Promise<SipAccount> {
     const owner = await getOwner(accountId);
     const { sipAccountLimit: limit, realm } = owner;
@@ -145,7 +161,7 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
     try {
       account = docs.read(await store.save(docs.made(id, owner, input)));
     } catch (error) {
-      await attempt(accountId, 'claims', () => claims.release(id, address));
+      await attempt(accountId, 'claims', () => settleFailed(id, address, error));
       throw error;
     }
     if (account === undefined) throw new AppError('internal', 'a SIP account is not one', {});
