@@ -2,11 +2,12 @@ import { createReadStream } from 'node:fs';
 import { AppError, hasCode, InvalidError, type Issue } from '../core/errors.js';
 import { formatUuid } from '../core/uuid.js';
 import type { NewSipAccount } from '../resources/sip-accounts/sip-accounts.doc.js';
+import { checkSipAccount } from '../resources/sip-accounts/sip-accounts.fields.js';
 import { SWITCH_FIELDS } from '../resources/sip-accounts/sip-accounts.row.js';
 import type { SipAccountService } from '../resources/sip-accounts/sip-accounts.service.js';
 import { parseAccountId } from './account-id.js';
 import type { Call, Outcome } from './command.js';
-import { readCsvLines } from './csv-lines.js';
+import { type CsvLine, readCsvLines } from './csv-lines.js';
 import { EXIT } from './exit-codes.js';
 import { makePassword } from './new-password.js';
 import { describeError } from './terminal.js';
@@ -34,9 +35,26 @@ function issue(field: string, message: string): Issue {
   return { path: [field], rule: 'invalid', message };
 }
 
-/** A SIP account from texts by column; an empty text is none. `InvalidError` with every fault. */
-export function readSipAccount(given: Readonly<Record<string, string>>): NewSipAccount {
-  const issues: Issue[] = [];
+/** What the rules find wrong with the fields that could be read. */
+function fieldIssues(fields: Readonly<Record<string, unknown>>): readonly Issue[] {
+  try {
+    checkSipAccount(fields as unknown as NewSipAccount);
+    return [];
+  } catch (error) {
+    if (error instanceof InvalidError) return error.issues;
+    throw error;
+  }
+}
+
+/**
+ * A SIP account from texts by column; an empty text is none. `InvalidError` with every fault, those
+ * among them that are known already.
+ */
+export function readSipAccount(
+  given: Readonly<Record<string, string>>,
+  known: readonly Issue[] = [],
+): NewSipAccount {
+  const issues: Issue[] = [...known];
   const fields: Record<string, unknown> = {
     username: given['username'] ?? '',
     password: given['password'] ?? '',
@@ -58,6 +76,7 @@ export function readSipAccount(given: Readonly<Record<string, string>>): NewSipA
     if (text === 'true' || text === 'false') fields[name] = text === 'true';
     else issues.push(issue(column, 'must be true or false'));
   }
+  issues.push(...fieldIssues(fields));
   if (issues.length > 0) throw new InvalidError(issues);
   return fields as unknown as NewSipAccount;
 }
@@ -78,6 +97,13 @@ function readHeader(cells: readonly string[]): readonly string[] {
   }
   if (strange.length === 0) return names;
   throw new AppError('invalid', `the header has columns that mean nothing: ${strange.join(', ')}`);
+}
+
+/** Without its columns nothing of a file can be used. */
+function readFirst(first: CsvLine): readonly string[] {
+  if ('cells' in first) return readHeader(first.cells);
+  const { line, fault } = first;
+  throw new AppError('invalid', `line ${line}, which names the columns: ${fault}`);
 }
 
 /** Counts what was made and tells what was not, as it goes. */
@@ -120,8 +146,8 @@ type Tally = ReturnType<typeof createTally>;
 async function* readLines(pieces: AsyncIterable<unknown>, tally: Tally): AsyncGenerator<Line> {
   let columns: readonly string[] | undefined;
   for await (const one of readCsvLines(pieces)) {
-    if ('fault' in one) tally.failed(one.line, one.fault);
-    else if (columns === undefined) columns = readHeader(one.cells);
+    if (columns === undefined) columns = readFirst(one);
+    else if ('fault' in one) tally.failed(one.line, one.fault);
     else if (one.cells.length > columns.length) {
       tally.failed(one.line, `${one.cells.length} columns in place of ${columns.length}`);
     } else {
@@ -129,6 +155,8 @@ async function* readLines(pieces: AsyncIterable<unknown>, tally: Tally): AsyncGe
       yield { line: one.line, given: Object.fromEntries(given) };
     }
   }
+  if (columns !== undefined) return;
+  throw new AppError('invalid', 'the file is empty; its first line has to name the columns');
 }
 
 /** What went wrong, in one line that never quotes a password. */
@@ -140,10 +168,11 @@ function reasonOf(error: AppError): string {
 async function importLine(service: SipAccountService, tally: Tally, { line, given }: Line) {
   try {
     const accountId = parseAccountId(given['account'] ?? '');
-    if (accountId === undefined) throw new AppError('not_found', 'account: no such account');
     const isMade = !given['password'];
     const password = isMade ? makePassword(PASSWORD_BYTES) : (given['password'] ?? '');
-    const account = await service.create(accountId, readSipAccount({ ...given, password }));
+    const unknown = accountId === undefined ? [issue('account', 'no such account')] : [];
+    const input = readSipAccount({ ...given, password }, unknown);
+    const account = await service.create(accountId ?? '', input);
     const address = `${account.username}@${account.realm}`;
     tally.made(line, formatUuid(account.id), address, isMade ? password : undefined);
   } catch (error) {

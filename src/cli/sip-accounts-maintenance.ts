@@ -73,7 +73,10 @@ async function create(call: Call): Promise<Outcome> {
 async function list(call: Call): Promise<Outcome> {
   const [account] = call.args;
   const accountId = account === undefined ? undefined : accountIdIn(account);
-  const { listing } = await sipAccounts(call);
+  const { services } = await call.open();
+  // No account has no SIP accounts, and neither has one that is not there.
+  if (accountId !== undefined) await services.accounts.get(accountId);
+  const { listing } = services.sipAccounts;
   const all: SipAccount[] = [];
   for await (const some of listing.each(accountId)) {
     all.push(...some);

@@ -12,7 +12,7 @@ export interface SupResult {
 export interface SupOptions {
   /** The whole environment but PATH. */
   readonly env?: Readonly<Record<string, string>>;
-  readonly stdin?: string;
+  readonly stdin?: string | Buffer;
   /** Sent once the command has written this to stderr. */
   readonly killWhen?: { readonly stderr: string; readonly signal: NodeJS.Signals };
 }

@@ -94,7 +94,8 @@ describe('sup sip_accounts_maintenance', () => {
     expect(await fault(['create', 'nonsense', 'desk'])).toBe('sup: nonsense is no account id\n');
     expect(await fault(['create', 'f'.repeat(32), 'desk'])).toBe('sup: no such account\n');
     expect(await fault(['create', accountId, 'a b', 'x', 'y'])).toBe(
-      'sup: internal_caller_id: must be a number of at most 15 digits\n',
+      'sup: internal_caller_id: must be a number of at most 15 digits\n' +
+        'sup: username: must have 2 to 32 letters, digits, dots, hyphens or underscores\n',
     );
     expect(await fault(['create', accountId, '-', '--password-stdin'], 'no\n')).toBe(
       'sup: username: must have 2 to 32 letters, digits, dots, hyphens or underscores\n' +
@@ -128,7 +129,8 @@ describe('sup sip_accounts_maintenance', () => {
       'line 3: ID two@cli.example.com password: PASSWORD',
       'line 5: username: SIP user name already in use in cli.example.com',
       'line 6: internal_caller_id: must be a number of at most 15 digits; ' +
-        'use_allowed_ips: must be true or false',
+        'use_allowed_ips: must be true or false; ' +
+        'allowed_ips: must be at most 200 IP addresses or networks, separated by commas',
       'line 7: account: no such account',
       expect.stringMatching(/^line 8: /),
       'line 9: 9 columns in place of 7',
@@ -167,7 +169,7 @@ describe('sup sip_accounts_maintenance', () => {
     expect(await fault(['import', '-'], 'username,account,pasword\na,b,c\n')).toBe(
       'sup: the header has columns that mean nothing: pasword\n',
     );
-    const { code, stdout } = await sup(['import', '-'], '');
+    const { code, stdout } = await sup(['import', '-'], 'username,account\n');
     expect([code, stdout]).toEqual([0, 'created 0 SIP accounts\n']);
   });
 });
