@@ -43,8 +43,9 @@ const CLOSE_BRACE = 0x7d;
  * bounded before the parser runs, because `JSON.stringify` and schema walks overflow the stack on
  * what `JSON.parse` still takes; so is the number of values where the caller sets a limit, because
  * millions of empty objects take many seconds. Own `__proto__` keys are dropped wherever they
- * stand, unless the caller keeps them to refuse what has them. Bytes that are not UTF-8, unpaired surrogates and numbers beyond a double are refused:
- * none of them would come back from the store as it went in.
+ * stand, unless the caller keeps them to refuse what has them. Bytes that are not UTF-8, unpaired
+ * surrogates and numbers beyond a double are refused: none of them would come back from the store as
+ * it went in.
  */
 export function parseJson(
   text: string | Buffer,

@@ -120,6 +120,24 @@ describe('use_allowed_ips', () => {
   });
 });
 
+describe('use_allowed_ips without any allowed IPs', () => {
+  it('lets nobody register, and says so to a Kazoo', async () => {
+    const attributes = { use_allowed_ips: true, allowed_ips: null };
+    expect(await attributesAfter(attributes)).toMatchObject(attributes);
+    // Deny is the default of this order, so that an empty list to allow is nobody.
+    const nobody = { order: 'allow,deny', cidrs: [] };
+    expect(await truth()).toMatchObject({ access_lists: nobody, use_allowed_ips: true });
+    expect(await copy()).toMatchObject({ access_lists: nobody, use_allowed_ips: true });
+    expect(await attributesAfter({ allowed_ips: '10.0.0.1' })).toMatchObject({
+      use_allowed_ips: true,
+    });
+    const one = { order: 'allow,deny', cidrs: ['10.0.0.1/32'] };
+    expect(await truth()).toMatchObject({ access_lists: one });
+    await patch({ use_allowed_ips: false, allowed_ips: null });
+    expect(await truth()).not.toHaveProperty('access_lists');
+  });
+});
+
 describe('what an update leaves alone', () => {
   it('is every attribute that it does not name, and every field that nobody knows', async () => {
     const db = service.couch.database(databases.sipAuth);

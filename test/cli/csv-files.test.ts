@@ -31,8 +31,8 @@ async function stored(): Promise<unknown[]> {
 }
 const ipsOf = async (zone: string) => {
   const token = await service.tokenOf(1);
-  const { body } = await service.call('GET', `/v2/ips?zone=${zone}`, { token });
-  return body.data.map(({ ip }: { ip: string }) => ip);
+  const { body } = await service.call('GET', `/v2/ips/all?zone=${zone}`, { token });
+  return body.data.map(({ ip }: { ip: string }) => ip).sort();
 };
 
 beforeAll(async () => {

@@ -109,7 +109,7 @@ describe('parseJson', () => {
     expect(JSON.stringify(value)).toBe('{"b":[{"c":2}]}');
   });
 
-  test('keeps own __proto__ keys as members for whoever refuses them, and sets no prototype', () => {
+  test('keeps own __proto__ keys as members for who refuses them, and sets no prototype', () => {
     const text = '{"__proto__":{"a":1},"b":{"__proto__":[{"__proto__":null}]}}';
     const value = parseJson(text, { keepsProto: true }) as { b: object };
     expect(JSON.stringify(value)).toBe(text);

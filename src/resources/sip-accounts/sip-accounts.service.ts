@@ -3,7 +3,6 @@ import { jsonEquals } from '../../core/json.js';
 import { newId } from '../../core/operation.js';
 import { createSemaphore, type Semaphore } from '../../core/semaphore.js';
 import { formatUuid } from '../../core/uuid.js';
-import { isUnknownWrite } from '../../couch/store-errors.js';
 import type { SipAccountClaims, SipAddress } from './sip-accounts.claims.js';
 import type { SipAccountCopies } from './sip-accounts.copies.js';
 import type {
@@ -145,7 +144,7 @@ export function createSipAccountService(deps: SipAccountServiceDeps) {
     if (account !== undefined) {
       await claims.confirm(id, address);
       await copies.settleEventually(account.accountId, [id]);
-    } else if (!isUnknownWrite(error)) {
+    } else if (!store.mayComeYet(error)) {
       await claims.release(id, address);
     }
   }

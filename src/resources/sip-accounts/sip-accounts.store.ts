@@ -1,6 +1,7 @@
 import { hasCode } from '../../core/errors.js';
 import { accountDatabase, accountIdOf, databases } from '../../couch/databases.js';
 import { createFollower, type Follower, type FollowerOptions } from '../../couch/follower.js';
+import { isUnknownWrite } from '../../couch/store-errors.js';
 import type {
   Couch,
   Database,
@@ -82,6 +83,9 @@ export function createSipAccountStore({ couch, docs }: { couch: Couch; docs: Sip
 
     /** Writes the truth; `conflict` when it changed since it was read. */
     save: (doc: StoredDoc): Promise<SavedDoc> => db.put(doc),
+
+    /** Whether a write that failed so may be stored all the same, now or later. */
+    mayComeYet: isUnknownWrite,
 
     /** Deletes the truth with all that may lie hidden behind it. */
     remove: (account: SipAccount): Promise<void> => removeWhole(db, account.stored),
