@@ -44,8 +44,8 @@ const CLOSE_BRACE = 0x7d;
  * what `JSON.parse` still takes; so is the number of values where the caller sets a limit, because
  * millions of empty objects take many seconds. Own `__proto__` keys are dropped wherever they
  * stand, unless the caller keeps them to refuse what has them. Bytes that are not UTF-8, unpaired
- * surrogates and numbers beyond a double are refused: none of them would come back from the store as
- * it went in.
+ * surrogates and numbers beyond a double are refused: none of them would come back from the store
+ * as it went in.
  */
 export function parseJson(
   text: string | Buffer,

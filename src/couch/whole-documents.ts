@@ -19,8 +19,8 @@ export async function removeHidden(db: Database, id: string): Promise<void> {
 
 /**
  * Deletes a document as it was read, and whatever lies hidden behind it: first that, so that
- * nothing comes to light in between. `conflict` when it has changed since. What somebody has created
- * anew under its id stands behind the tombstone, and stays.
+ * nothing comes to light in between. `conflict` when it has changed since. What somebody has
+ * created anew under its id stands behind the tombstone, and stays.
  */
 export async function removeWhole(db: Database, doc: SavedDoc): Promise<void> {
   await removeHidden(db, doc._id);
