@@ -29,6 +29,7 @@ function docOf(n: number, generation: number, fields: object = {}): SavedDoc {
 function fakeStore() {
   const docs = new Map<string, SavedDoc>();
   const calls = { views: 0, docs: 0 };
+  let held = Promise.resolve();
   let options: Omit<FollowerOptions, 'database'> | undefined;
   let isCurrent = false;
   const follower: Follower = {
@@ -67,13 +68,23 @@ function fakeStore() {
     },
     findStoredMany: async (ids: readonly string[]) => {
       calls.docs += 1;
-      return new Map(ids.flatMap((id) => (docs.has(id) ? [[id, docs.get(id) as SavedDoc]] : [])));
+      const found = ids.flatMap((id) => docs.get(id) ?? []);
+      await held;
+      return new Map(found.map((doc) => [doc._id, doc]));
     },
   };
   return {
     docs,
     calls,
     tell,
+    /** Answers that are asked for from now on come when the returned function is called. */
+    hold: () => {
+      let release: () => void = () => undefined;
+      held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      return release;
+    },
     fail: (error: unknown) => {
       isCurrent = false;
       options?.onFailure?.(error);
@@ -112,20 +123,40 @@ describe('the index of SIP accounts', () => {
   });
 
   it('shows own writes at once, and no stale answer undoes them', async () => {
-    const { docs, index, list, tell } = open();
+    const { docs, index, list, tell, hold } = open();
     docs.set(idOf(0), docOf(0, 1));
     docs.set(idOf(1), docOf(1, 1));
     await list();
+    // Another process has written; while its writes are read we write ourselves.
+    docs.set(idOf(0), docOf(0, 2));
+    docs.set(idOf(1), docOf(1, 2));
+    tell([docOf(0, 2), docOf(1, 2)]);
+    const release = hold();
+    const listed = list();
+    docs.set(idOf(0), docOf(0, 3, { sip: { username: 'mine' } }));
     index.noteWritten(docOf(0, 3, { sip: { username: 'mine' } }));
-    index.noteRemoved(idOf(1), '1-x');
+    docs.delete(idOf(1));
+    index.noteRemoved(idOf(1), '2-x');
+    release();
+    expect(await listed).toEqual(['mine']);
+    tell([docOf(0, 2)]);
     expect(await list()).toEqual(['mine']);
-    // What was read before our writes comes after them.
-    tell([docOf(0, 2), docOf(1, 1)]);
+    index.noteWritten(docOf(1, 2));
     expect(await list()).toEqual(['mine']);
-    index.noteWritten(docOf(1, 1));
-    expect(await list()).toEqual(['mine']);
-    index.noteWritten(docOf(1, 3));
+    index.noteWritten(docOf(1, 4));
     expect(await list()).toEqual(['mine', 'user-1']);
+    index.stop();
+  });
+
+  it('believes the store that says less than it did: another node was first', async () => {
+    const { docs, index, list, tell } = open();
+    docs.set(idOf(0), docOf(0, 1));
+    await list();
+    index.noteWritten(docOf(0, 3, { sip: { username: 'taken-back' } }));
+    const other = docOf(0, 2, { sip: { username: 'theirs' } });
+    docs.set(idOf(0), other);
+    tell([other]);
+    expect(await list()).toEqual(['theirs']);
     index.stop();
   });
 

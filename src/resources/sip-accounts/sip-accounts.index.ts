@@ -150,9 +150,9 @@ export function createSipAccountIndex(deps: {
       // What changes from here on is told again.
       for (const id of ids) dirty.delete(id);
       try {
+        const known = ids.map(table.revisionOf);
         const found = await store.findStoredMany(ids);
-        // What is gone by now is told by a change of its own.
-        for (const doc of found.values()) table.takeDoc(doc);
+        for (const [n, id] of ids.entries()) table.settle(id, known[n], found.get(id));
       } catch (error) {
         for (const id of ids) dirty.add(id);
         throw error;

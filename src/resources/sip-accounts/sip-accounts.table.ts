@@ -88,6 +88,12 @@ export function createSipAccountTable(now: () => number) {
     if (known !== undefined) replace(id, undefined);
   }
 
+  function takeDoc(doc: SavedDoc): void {
+    const row = rowOfDoc(doc);
+    if (row === undefined) drop(doc._id, generationOf(doc._rev));
+    else take(row);
+  }
+
   function forget(account: AccountRows): void {
     const held = accounts.get(account.accountId);
     if (held === undefined || held !== account) return;
@@ -107,10 +113,20 @@ export function createSipAccountTable(now: () => number) {
       for (const account of [...accounts.values()]) forget(account);
     },
 
-    takeDoc(doc: SavedDoc): void {
-      const row = rowOfDoc(doc);
-      if (row === undefined) drop(doc._id, generationOf(doc._rev));
-      else take(row);
+    takeDoc,
+
+    /**
+     * What was read of a document, when `known` was the revision of its row. If it still is, the
+     * answer is the later of the two, also where its revision is lower: a write that lost to one of
+     * another node was taken back. Else the row is of a write that came meanwhile.
+     */
+    settle(id: string, known: string | undefined, doc: SavedDoc | undefined): void {
+      if (rows.get(id)?.revision !== known) {
+        if (doc !== undefined) takeDoc(doc);
+        return;
+      }
+      const row = doc && rowOfDoc(doc);
+      if (row?.revision !== known) replace(id, row);
     },
 
     /** Begins to hold an account's rows; they are to be read then, and {@link close} says so. */
