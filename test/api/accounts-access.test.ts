@@ -129,7 +129,9 @@ describe('access to accounts by hierarchy', () => {
       return (await answer.json()) as unknown;
     };
     expect(await get('', '3')).toMatchObject({ data: { id: CUSTOMER } });
-    expect(await get('/children', '2')).toMatchObject({ data: [{ id: CUSTOMER }] });
+    expect(await get('/children', '2')).toMatchObject({
+      data: [{ id: CUSTOMER }, { name: 'Demo Branch' }],
+    });
   });
 
   describe('its API key', () => {

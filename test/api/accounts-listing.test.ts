@@ -52,8 +52,15 @@ describe('listing accounts', () => {
         descendants_count: 0,
         flags: [],
       },
+      {
+        id: expect.any(String),
+        name: 'Demo Branch',
+        realm: 'branch.demo.telcouch',
+        descendants_count: 0,
+        flags: [],
+      },
     ];
-    expect(answer.body).toEqual(success(rows, { page_size: 2 }));
+    expect(answer.body).toEqual(success(rows, { page_size: 3 }));
     const ascending = await get(`${RESELLER}/children?ascending=true`);
     expect(ascending.body.data).toEqual([...answer.body.data].reverse());
   });
@@ -180,6 +187,7 @@ describe('listing accounts', () => {
   it('shows siblings to ancestors and superduper accounts, not to the account', async () => {
     const siblings = await get(`${CUSTOMER}/siblings?ascending=true`);
     expect(siblings.body.data.map((row: { name: string }) => row.name)).toEqual([
+      'Demo Branch',
       'Demo Customer',
       'Parent',
     ]);

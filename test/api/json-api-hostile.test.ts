@@ -1,5 +1,7 @@
 import { connect } from 'node:net';
 import { basic, DEMO_LOGIN, faultOf, LIST, MEDIA_TYPE, PAGE_ID } from '../support/json-api.js';
+import type { Series } from '../support/metrics-text.js';
+import { newMetrics, readUntil } from '../support/own-metrics.js';
 import { callRaw, type RawCall } from '../support/raw-call.js';
 import { startTestService, type TestService } from '../support/service.js';
 
@@ -107,4 +109,37 @@ test('a head that is too large comes to no surface, and the next request is fine
   });
   expect(text.split('\r\n')[0]).toBe('HTTP/1.1 431 Request Header Fields Too Large');
   expect((await call('GET', ONE)).status).toBe(200);
+});
+
+test('requests are counted by declared path, and logged once without secrets', async () => {
+  const metrics = newMetrics();
+  const { dbPrefix, keyring } = service;
+  const counted = await startTestService({ dbPrefix, keyring, isSecond: true, metrics });
+  const headers = { authorization: DEMO_LOGIN };
+  const ask = (method: string, path: string) => callRaw(counted.url, method, path, { headers });
+  await ask('GET', `${LIST}?filter[username]=z4wnypvker`);
+  await ask('GET', ONE);
+  await ask('PATCH', ONE);
+  await ask('GET', `${LIST}/a/b/c`);
+  const of = (series: readonly Series[]) =>
+    series
+      .filter(({ name }) => name === 'telcouch_http_requests_total')
+      .map(({ labels, value }) => [labels['route'], labels['method'], labels['status'], value]);
+  const series = await readUntil(metrics, (all) => of(all).length === 4);
+  expect(of(series).sort()).toEqual([
+    [LIST, 'GET', '200', 1],
+    [`${LIST}/{id}`, 'GET', '200', 1],
+    [`${LIST}/{id}`, 'PATCH', '415', 1],
+    ['unknown', 'GET', '404', 1],
+  ]);
+  const lines = counted.logLines.map((line) => JSON.parse(line));
+  const requests = lines.filter(({ message }) => message === 'request');
+  expect(requests.map(({ method, status }) => [method, status])).toEqual([
+    ['GET', 200],
+    ['GET', 200],
+    ['PATCH', 415],
+    ['GET', 404],
+  ]);
+  expect(counted.logLines.join('')).not.toMatch(/08hxobdp5z|dXNlcm5hbWU6cGFzc3dvcmQ/);
+  await counted.stop();
 });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { accountDatabase, databases } from '../../src/couch/databases.js';
+import { callCouch } from '../support/couch-call.js';
 import { BASE, basic, callAs, LIST, newCustomer, PAGE_ID, patchOf } from '../support/json-api.js';
 import {
   CUSTOMER,
@@ -239,6 +240,17 @@ describe('what another process writes', () => {
     expect(await shown(other, '&filter[username]=kazoo_user')).toEqual([]);
     const copies = service.couch.database(accountDatabase(CUSTOMER));
     expect(await copies.find(kazoo._id)).toBeUndefined();
+  });
+
+  it('may be other things than SIP accounts', async () => {
+    await shown(other);
+    const db = service.couch.database(databases.sipAuth);
+    await db.put({ _id: 'note', text: 'nothing of ours' });
+    const design = `${service.dbPrefix}sip_auth/_design/somebody`;
+    const path = `/${design.split('/').map(encodeURIComponent).join('/')}`;
+    expect((await callCouch('PUT', path, { body: { views: {} } })).status).toBe(201);
+    await sleep(SEEN_MS);
+    expect((await shown(other)).length).toBe(100);
   });
 
   it('may be an account that becomes a customer, or is none any more', async () => {

@@ -74,7 +74,7 @@ describe('search', () => {
   it('lists all below for an empty value, and never the account itself', async () => {
     const all = await names('?t=account&q=name&v=');
     expect([...all].sort()).toEqual(
-      ['Acme North, Inc.', 'Below North', 'Demo Customer', 'acme south'].sort(),
+      ['Acme North, Inc.', 'Below North', 'Demo Branch', 'Demo Customer', 'acme south'].sort(),
     );
     expect(await names('?t=account&q=name&v=demoreseller')).toEqual([]);
   });

@@ -246,7 +246,7 @@ describe('sup crossbar_maintenance', () => {
   it('converts the clear API keys that Kazoo stored, once', async () => {
     const apiKey = randomBytes(32).toString('hex');
     await service.services.accounts.setPrivate(CUSTOMER, () => ({ pvt_api_key: apiKey }));
-    const line = (count: number) => `converted ${count} API keys of 3 accounts\n`;
+    const line = (count: number) => `converted ${count} API keys of 4 accounts\n`;
     expect(await sup(['convert_api_keys'])).toEqual({ code: 0, stdout: line(1), stderr: '' });
     const { stored } = await service.services.accounts.get(CUSTOMER);
     expect(JSON.stringify(stored)).not.toContain(apiKey);

@@ -24,10 +24,12 @@ describe('sup kapps_maintenance refresh', () => {
     expect(result.code).toBe(0);
     const lines = result.stdout.trimEnd().split('\n');
     const seen = lines.map((line) => LINE.exec(line)?.slice(1) ?? line);
-    const accounts = ['1', '2', '3'].map((n) => `account/c0/ff/ee0000000000000000000000000${n}`);
+    const accounts = ['1', '2', '3', '4'].map(
+      (n) => `account/c0/ff/ee0000000000000000000000000${n}`,
+    );
     const names = [...Object.values(databases).sort(), ...accounts];
     expect(seen).toEqual(names.map((name, n) => [String(n + 1), String(names.length), name]));
-    expect(result.stderr).toContain('sup: accounts: 3 copies written, 0 copies removed, ');
+    expect(result.stderr).toContain('sup: accounts: 4 copies written, 0 copies removed, ');
     expect(await couch.databaseExists(databases.tokenAuth)).toBe(true);
     const token = await service.tokenOf(1);
     const parents = await service.call('GET', `/v2/accounts/${CUSTOMER}/parents`, { token });
@@ -47,6 +49,8 @@ describe('sup kapps_maintenance refresh', () => {
         'sup: subscriptions: 0 finished, 0 claims made, 0 claims released, ' +
         '0 copies written, 0 copies removed\n' +
         'sup: ports: 0 finished, 0 withdrawn, 0 claims released\n' +
+        'sup: sipAccounts: 0 realms changed, 0 claims made, 0 claims released, ' +
+        '0 copies written, 0 copies removed\n' +
         'sup: tokens: 0 ended\n',
     );
   });

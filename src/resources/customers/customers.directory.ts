@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { createRecent } from '../../core/recent.js';
 
 /** An account as telecom.center's clients know it. */
@@ -55,7 +56,8 @@ export function createCustomerDirectory(deps: {
     const known = last.get(accountId);
     if (known?.text === text) return known.scope;
     const ids = customers.map((customer) => customer.accountId).join();
-    const scope = scopeOf(ids, customers);
+    const key = createHash('sha256').update(ids).digest('base64url');
+    const scope = scopeOf(key, customers);
     last.delete(accountId);
     last.set(accountId, { text, scope });
     const [oldest] = last.keys();

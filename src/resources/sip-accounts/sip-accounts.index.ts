@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../../core/errors.js';
+import { AppError, hasCode } from '../../core/errors.js';
 import { currentOperation, newId, runOperation } from '../../core/operation.js';
 import type { Change } from '../../couch/types.js';
-import { generationOf } from './sip-accounts.row.js';
+import { generationOf, HEX_ID } from './sip-accounts.row.js';
 import { FEW_ROWS, type SipAccountStore } from './sip-accounts.store.js';
 import {
   type AccountRows,
@@ -115,6 +115,8 @@ export function createSipAccountIndex(deps: {
   function onChanges(changes: readonly Change[], next: string): void {
     sequence = next;
     for (const { id, rev, deleted } of changes) {
+      // Design documents change as well, and whatever else may lie there.
+      if (!HEX_ID.test(id)) continue;
       recent.delete(id);
       recent.set(id, { at: now(), rev });
       if (deleted) table.drop(id, generationOf(rev));
@@ -131,9 +133,11 @@ export function createSipAccountIndex(deps: {
   }
 
   const follower = store.follow({
-    onBegin: () => sequence,
+    onBegin: () => (table.isEmpty() ? undefined : sequence),
     onChanges,
     onFailure(error) {
+      // What was told stays right up to its sequence, unless its database is another by now.
+      if (!hasCode(error, 'unavailable')) table.clear();
       const failed = waiting;
       waiting = [];
       for (const { fail } of failed) fail(error);

@@ -31,6 +31,8 @@ export interface RowFilters {
 /** Rows of all orders kept, at most; each takes the place of a pointer. */
 const MAX_KEPT = 5_000_000;
 const MAX_ORDERS = 500;
+/** Orders that nobody asked for this long are given up, milliseconds. */
+const IDLE_MS = 600_000;
 /** Beyond this share of changed rows sorting anew is the shorter way. */
 const MERGE_SHARE = 4;
 
@@ -129,6 +131,9 @@ export function createSipAccountOrders(
 ) {
   const kept = new LRUCache<string, Order>({
     max: MAX_ORDERS,
+    ttl: IDLE_MS,
+    updateAgeOnGet: true,
+    ttlAutopurge: true,
     maxSize: MAX_KEPT,
     sizeCalculation: ({ rows }) => rows.length + 1,
   });

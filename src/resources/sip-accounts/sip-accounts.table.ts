@@ -102,6 +102,11 @@ export function createSipAccountTable(now: () => number) {
     drop,
     forget,
 
+    /** Forgets everything, also what is being read. */
+    clear(): void {
+      for (const account of [...accounts.values()]) forget(account);
+    },
+
     takeDoc(doc: SavedDoc): void {
       const row = rowOfDoc(doc);
       if (row === undefined) drop(doc._id, generationOf(doc._rev));
