@@ -257,7 +257,7 @@ describe('a service that starts', () => {
         const answer = await callRaw(url, method, path, call);
         expectPlain(
           answer,
-          failure(2, 'Internal error', 'the document store does not answer; try again'),
+          failure(2, 'Internal error', 'the service is starting'),
         );
         expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
       }
