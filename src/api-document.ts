@@ -7,8 +7,8 @@ const DESCRIPTION = `A document service with Kazoo's storage model, and three AP
 below \`/v2\`, Voximplant's Management API below \`/platform_api\`, and a JSON:API for operators
 below \`/api/rest/public/operator\`.
 
-For \`/v2\` sign in with \`PUT /v2/api_auth\` or \`PUT /v2/user_auth\`; the answer's \`auth_token\` goes into
-the header \`X-Auth-Token\`. Bodies are envelopes: what an operation is about stands in \`data\`.
+For \`/v2\` sign in with \`PUT /v2/api_auth\` or \`PUT /v2/user_auth\`; the answer's
+\`auth_token\` goes into the header \`X-Auth-Token\`. Bodies are envelopes: what an operation is about stands in \`data\`.
 \`/v2/account/…\` stands for \`/v2/accounts/{the token's account}/…\`.`;
 
 const TAGS = {
