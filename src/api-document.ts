@@ -3,10 +3,13 @@ import type { Route } from './surfaces/crossbar/route.js';
 import { createHealthPaths } from './surfaces/operations/health.js';
 import { createMetricsPaths } from './surfaces/operations/metrics.js';
 
-const DESCRIPTION = `A document service with Kazoo's storage model and Kazoo-compatible REST APIs.
+const DESCRIPTION = `A document service with Kazoo's storage model, and three APIs on it: Kazoo's
+below \`/v2\`, Voximplant's Management API below \`/platform_api\`, and a JSON:API for operators
+below \`/api/rest/public/operator\`.
 
-Sign in with \`PUT /v2/api_auth\` or \`PUT /v2/user_auth\`; the answer's \`auth_token\` goes into
-the header \`X-Auth-Token\`. Bodies are envelopes: what an operation is about stands in \`data\`.
+For \`/v2\` sign in with \`PUT /v2/api_auth\` or \`PUT /v2/user_auth\`; the answer's
+\`auth_token\` goes into the header \`X-Auth-Token\`. Bodies are envelopes: what an operation
+is about stands in \`data\`.
 \`/v2/account/…\` stands for \`/v2/accounts/{the token's account}/…\`.`;
 
 const TAGS = {

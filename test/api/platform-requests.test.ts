@@ -176,14 +176,22 @@ describe('bodies that cannot be read', () => {
     expectPlain(answer, invalid('content-encoding gzip is not accepted'));
   });
 
-  it('a file among the parts is read and thrown away', async () => {
-    const body =
-      '--x\r\nContent-Disposition: form-data; name="f"; filename="authorized_ip"\r\n' +
-      `Content-Type: text/plain\r\n\r\n${'z'.repeat(200_000)}\r\n--x\r\n` +
-      'Content-Disposition: form-data; name="allowed"\r\n\r\nfalse\r\n--x--\r\n';
-    const answer = await send('POST', path, typed('multipart/form-data; boundary=x', body));
-    expectPlain(answer, { result: 1 });
-    expect(await networksOf(service, ONE)).toEqual([`${NET} false`]);
+  it.each([
+    ['with a name', '; filename="x"'],
+    ['by its type', '"\r\nContent-Type: application/octet-stream'],
+  ])('a file among the parts, %s, is refused and not left out in silence', async (_name, more) => {
+    const head = 'Content-Disposition: form-data; name="allowed';
+    const part = more.startsWith(';') ? `${head}"${more}` : head + more;
+    const body = `--x\r\n${part}\r\n\r\n${'false'.repeat(20_000)}\r\n--x--\r\n`;
+    expectPlain(
+      await send('POST', path, typed('multipart/form-data; boundary=x', body)),
+      failure(
+        496,
+        "The 'allowed' parameter is invalid.",
+        'the parameter must be a text, not a file',
+      ),
+    );
+    expect(await networksOf(service, ONE)).toEqual([]);
   });
 
   it('a parameter over 16 KiB in parts is refused', async () => {
@@ -247,10 +255,7 @@ describe('a service that starts', () => {
         ['GET', BASE, {}],
       ] as const) {
         const answer = await callRaw(url, method, path, call);
-        expectPlain(
-          answer,
-          failure(2, 'Internal error', 'the document store does not answer; try again'),
-        );
+        expectPlain(answer, failure(2, 'Internal error', 'the service is starting'));
         expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
       }
     } finally {

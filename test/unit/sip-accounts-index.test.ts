@@ -1,106 +1,13 @@
 import fc from 'fast-check';
 import { AppError } from '../../src/core/errors.js';
 import { runWithin } from '../../src/core/operation.js';
-import type { Follower, FollowerOptions } from '../../src/couch/follower.js';
-import type { SavedDoc } from '../../src/couch/types.js';
 import { createSipAccountIndex } from '../../src/resources/sip-accounts/sip-accounts.index.js';
 import { createSipAccountOrders } from '../../src/resources/sip-accounts/sip-accounts.orders.js';
-import { rowOfDoc, type SipAccountRow } from '../../src/resources/sip-accounts/sip-accounts.row.js';
-import type { SipAccountStore } from '../../src/resources/sip-accounts/sip-accounts.store.js';
+import type { SipAccountRow } from '../../src/resources/sip-accounts/sip-accounts.row.js';
 import { createSipAccountTable } from '../../src/resources/sip-accounts/sip-accounts.table.js';
+import { ACCOUNTS, docOf, fakeStore, idOf } from './sip-accounts-by-hand.js';
 
-const ACCOUNTS = ['a'.repeat(32), 'b'.repeat(32), 'c'.repeat(32)];
 const RUNS = 200;
-
-const idOf = (n: number) => n.toString(16).padStart(32, '0');
-
-function docOf(n: number, generation: number, fields: object = {}): SavedDoc {
-  return {
-    _id: idOf(n),
-    _rev: `${generation}-${'0'.repeat(32)}`,
-    pvt_type: 'device',
-    pvt_account_id: ACCOUNTS[n % 2],
-    sip: { username: `user-${n}` },
-    ...fields,
-  };
-}
-
-/** A store that holds documents, and whose changes are told when a test says so. */
-function fakeStore() {
-  const docs = new Map<string, SavedDoc>();
-  const calls = { views: 0, docs: 0 };
-  let options: Omit<FollowerOptions, 'database'> | undefined;
-  let isCurrent = false;
-  /** Answers wait for this; they say what was there when they were asked for. */
-  let gate: Promise<void> | undefined;
-  const follower: Follower = {
-    touch: () => {
-      if (!isCurrent) tell([]);
-    },
-    isCurrent: () => isCurrent,
-    isFollowing: () => isCurrent,
-    stop: () => undefined,
-  };
-  function tell(changed: readonly SavedDoc[]): void {
-    isCurrent = true;
-    const changes = changed.map(({ _id, _rev, _deleted }) => ({
-      id: _id,
-      seq: '1',
-      rev: _rev,
-      deleted: _deleted === true,
-    }));
-    options?.onChanges(changes, '1');
-  }
-  const rowsOf = (ids: readonly string[]) =>
-    [...docs.values()].flatMap((doc) => {
-      const row = rowOfDoc(doc);
-      return row !== undefined && ids.includes(row.accountId) ? [row] : [];
-    });
-  const store = {
-    follow(given: Omit<FollowerOptions, 'database'>) {
-      options = given;
-      return follower;
-    },
-    countByAccount: async (ids: readonly string[]) =>
-      new Map(ids.map((id) => [id, rowsOf([id]).length] as const).filter(([, count]) => count > 0)),
-    findRows: async (ids: readonly string[]) => {
-      calls.views += 1;
-      const rows = rowsOf(ids);
-      await gate;
-      return rows;
-    },
-    findStoredMany: async (ids: readonly string[]) => {
-      calls.docs += 1;
-      const found = ids.flatMap((id) => (docs.has(id) ? [[id, docs.get(id) as SavedDoc]] : []));
-      await gate;
-      return new Map(found as [string, SavedDoc][]);
-    },
-  };
-  return {
-    docs,
-    calls,
-    tell,
-    hold(): () => void {
-      let open = () => {};
-      gate = new Promise((resolve) => {
-        open = resolve;
-      });
-      return () => {
-        gate = undefined;
-        open();
-      };
-    },
-    fail: (error: unknown) => {
-      isCurrent = false;
-      options?.onFailure?.(error);
-    },
-    lag: () => {
-      isCurrent = false;
-      follower.touch = () => undefined;
-    },
-    store: store as unknown as SipAccountStore,
-  };
-}
 
 function open(fake = fakeStore()) {
   const index = createSipAccountIndex({ store: fake.store });
@@ -190,6 +97,13 @@ describe('the index of SIP accounts', () => {
     expect(await list()).toEqual([]);
     index.noteWritten(docOf(0, 2, { sip: { username: 'late' } }));
     expect(await list()).toEqual([]);
+    // The same of two writes of our own, before anything is told.
+    docs.set(idOf(1), docOf(1, 1));
+    index.noteWritten(docOf(1, 1));
+    docs.delete(idOf(1));
+    index.noteRemoved(idOf(1));
+    index.noteWritten(docOf(1, 2));
+    expect(await list()).toEqual([]);
     index.stop();
   });
 
@@ -210,6 +124,18 @@ describe('the index of SIP accounts', () => {
     index.noteRemoved(idOf(1));
     release();
     expect(await asked).toEqual([]);
+    index.stop();
+  });
+
+  it('believes the store that says less than it did: another node was first', async () => {
+    const { docs, index, list, tell } = open();
+    docs.set(idOf(0), docOf(0, 1));
+    await list();
+    index.noteWritten(docOf(0, 3, { sip: { username: 'taken-back' } }));
+    const other = docOf(0, 2, { sip: { username: 'theirs' } });
+    docs.set(idOf(0), other);
+    tell([other]);
+    expect(await list()).toEqual(['theirs']);
     index.stop();
   });
 

@@ -2,13 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError, hasCode } from '../../core/errors.js';
 import { currentOperation, newId, runOperation } from '../../core/operation.js';
 import type { Change, SavedDoc } from '../../couch/types.js';
+import { readRows } from './sip-accounts.loading.js';
 import { HEX_ID } from './sip-accounts.row.js';
-import { FEW_ROWS, type SipAccountStore } from './sip-accounts.store.js';
-import {
-  type AccountRows,
-  createSipAccountTable,
-  type SipAccountTable,
-} from './sip-accounts.table.js';
+import type { SipAccountStore } from './sip-accounts.store.js';
+import { type AccountRows, createSipAccountTable } from './sip-accounts.table.js';
 
 export type SipAccountIndex = ReturnType<typeof createSipAccountIndex>;
 
@@ -61,37 +58,6 @@ async function until<T>(endAt: number, work: Promise<T>): Promise<T> {
   }
 }
 
-/** Reads the rows of accounts into the table, those of small accounts together. */
-async function readRows(
-  store: SipAccountStore,
-  table: SipAccountTable,
-  counts: ReadonlyMap<string, number>,
-): Promise<void> {
-  let together: string[] = [];
-  let size = 0;
-  const readAll = async (accountId: string) => {
-    for await (const batch of store.eachRow(accountId)) batch.forEach(table.take);
-  };
-  const readTogether = async () => {
-    const some = together;
-    together = [];
-    size = 0;
-    const found = some.length === 0 ? [] : await store.findRows(some);
-    if (found === undefined) for (const id of some) await readAll(id);
-    else found.forEach(table.take);
-  };
-  for (const [id, count] of counts) {
-    if (count > FEW_ROWS / 2) {
-      await readAll(id);
-      continue;
-    }
-    if (size + count > FEW_ROWS / 2) await readTogether();
-    together.push(id);
-    size += count;
-  }
-  await readTogether();
-}
-
 /**
  * The rows of SIP accounts by account, in memory: CouchDB cannot sort by several keys, filter by
  * any and count exactly at the speed that a page needs. They are read from a view once and follow
@@ -108,8 +74,8 @@ export function createSipAccountIndex(deps: {
   const table = createSipAccountTable(now);
   /** Documents that have changed since their row was made. */
   const dirty = new Set<string>();
-  /** What the changes have told lately. */
-  const told = new Map<string, { readonly at: number; readonly rev: string }>();
+  /** What the changes have told lately, or this process has written; gone ones have no revision. */
+  const told = new Map<string, { readonly at: number; readonly rev: string | undefined }>();
   /** What this process has written while documents were read, which may be older then. */
   const written = new Set<string>();
   const loading = new Map<string, Promise<void>>();
@@ -117,21 +83,25 @@ export function createSipAccountIndex(deps: {
   let reading: Promise<void> | undefined;
   let waiting: { wake: () => void; fail: (error: unknown) => void }[] = [];
 
+  function note(id: string, rev: string | undefined): void {
+    told.delete(id);
+    told.set(id, { at: now(), rev });
+    for (const [oldest, { at }] of told) {
+      if (told.size <= MAX_TOLD && now() - at < TOLD_MS) break;
+      told.delete(oldest);
+    }
+  }
+
   function onChanges(changes: readonly Change[], next: string): void {
     sequence = next;
     for (const { id, rev, deleted } of changes) {
       // Design documents change as well, and whatever else may lie there.
       if (!HEX_ID.test(id)) continue;
-      told.delete(id);
-      told.set(id, { at: now(), rev });
-      const known = table.revisionOf(id);
+      const wins = deleted ? undefined : rev;
+      note(id, wins);
       // A change may be older than a write of our own, and its revision lower than that of what it
       // has ended: only the document itself says what is now.
-      if (known !== (deleted ? undefined : rev) || loading.size > 0) dirty.add(id);
-    }
-    for (const [id, { at }] of told) {
-      if (told.size <= MAX_TOLD && now() - at < TOLD_MS) break;
-      told.delete(id);
+      if (table.revisionOf(id) !== wins || loading.size > 0) dirty.add(id);
     }
     if (table.isEmpty()) dirty.clear();
     const woken = waiting;
@@ -199,11 +169,13 @@ export function createSipAccountIndex(deps: {
     }
   }
 
-  /** What this process has written; whoever was told of something else looks again. */
-  function noteOwn(id: string, revision: string | undefined): void {
+  /** What this process has written; where something else was told lately, it is read again. */
+  function noteOwn(id: string, rev: string | undefined): void {
     if (reading !== undefined) written.add(id);
+    if (table.isEmpty()) return;
     const last = told.get(id);
-    if (last !== undefined && last.rev !== revision && !table.isEmpty()) dirty.add(id);
+    if (last !== undefined && last.rev !== rev) dirty.add(id);
+    note(id, rev);
   }
 
   async function read(opened: readonly AccountRows[]): Promise<void> {

@@ -79,6 +79,7 @@ function presentIssue({ path, rule, message }: Issue): PlatformError {
 
 function detailsOf(error: AppError): string | undefined {
   if (error.code === 'internal') return undefined;
+  if (error.reason === 'starting') return error.message;
   const isInside = ['unavailable', 'bad_gateway', 'gateway_timeout'].includes(error.code);
   return isInside ? AWAY : error.message;
 }

@@ -76,7 +76,7 @@ function createParser(contentType: string) {
   });
 }
 
-/** The fields of a form with parts; files in it are read and thrown away. */
+/** The fields of a form with parts; `invalid` for a file, which no command takes. */
 function fromParts(contentType: string, body: Buffer): Promise<ReadonlyMap<string, string>> {
   const { add, collected } = createCollector();
   const malformed = (cause: unknown) =>
@@ -97,7 +97,11 @@ function fromParts(contentType: string, body: Buffer): Promise<ReadonlyMap<strin
         reject(error);
       }
     });
-    parser.on('file', (_name, stream) => stream.resume());
+    parser.on('file', (name, stream) => {
+      stream.resume();
+      // Left out in silence, `allowed` as a file would put a network into the wrong list.
+      reject(invalidParameter(name, 'the parameter must be a text, not a file'));
+    });
     for (const limit of ['fieldsLimit', 'partsLimit'] as const) {
       parser.on(limit, () => reject(tooMany()));
     }
