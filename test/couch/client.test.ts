@@ -121,6 +121,7 @@ describe('documents', () => {
     expect(changes.find(({ id }) => id === 'tombstone')).toEqual({
       id: 'tombstone',
       seq: expect.any(String),
+      rev: expect.stringMatching(/^2-[0-9a-f]{32}$/),
       deleted: true,
       doc: {
         _id: 'tombstone',
@@ -214,7 +215,9 @@ describe('changes', () => {
     const startedAt = Date.now();
     const saved = await feed.put({ _id: 'news' });
     const { changes, lastSeq: next } = await waiting;
-    expect(changes).toEqual([{ id: 'news', seq: expect.any(String), deleted: false, doc: saved }]);
+    expect(changes).toEqual([
+      { id: 'news', seq: expect.any(String), rev: saved._rev, deleted: false, doc: saved },
+    ]);
     expect(Date.now() - startedAt).toBeLessThan(5000);
     expect(await feed.changes({ since: next, limit: 1, waitMs: 100 })).toMatchObject({
       changes: [],
