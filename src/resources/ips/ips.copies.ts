@@ -1,27 +1,20 @@
-import { AppError } from '../../core/errors.js';
 import { jsonEquals } from '../../core/json.js';
-import { newId, runOperation } from '../../core/operation.js';
+import {
+  type CopyComparison,
+  createSettling,
+  inBackground,
+  type Settling,
+} from '../../couch/settled-copies.js';
 import type { SavedDoc, StoredDoc } from '../../couch/types.js';
 import { copyOf, DEDICATED_IP, type DedicatedIp } from './ips.doc.js';
 import type { IpStore } from './ips.store.js';
 
-export interface SettledCopies {
-  readonly written: number;
-  readonly removed: number;
-}
-
-export interface IpCopies {
-  /** Makes an account's copies of these addresses what the truth says now; safe to repeat. */
-  settle(accountId: string, ips: readonly string[]): Promise<SettledCopies>;
-  /** As settle, but a failure is reported and tried again in the background. */
-  settleEventually(accountId: string, ips: readonly string[]): Promise<void>;
+export interface IpCopies extends Pick<Settling, 'settle' | 'settleEventually' | 'stop'> {
   /**
    * Writes the copies of addresses that were just given to the account, as if it had none of them;
    * whether they are still right is looked at shortly after. Never rejects.
    */
   place(accountId: string, held: readonly DedicatedIp[]): Promise<void>;
-  /** Ends the background tries; what is left undone is for `refresh`. */
-  stop(): void;
 }
 
 /** What was placed is looked at again this much later, many at once. */
@@ -32,18 +25,8 @@ const RECHECK_MS = 250;
  * not, milliseconds.
  */
 const CONFIRM_MS = 3_000;
-const RETRY_FIRST_MS = 1_000;
-const RETRY_MAX_MS = 60_000;
-/** Addresses that wait for another try, at most; beyond it only `refresh` mends them. */
+/** Addresses that wait to be confirmed, at most; beyond it only `refresh` mends them. */
 const MAX_WAITING = 100_000;
-
-/** Passes over the same copies while others change them, at most. */
-const MAX_PASSES = 8;
-
-interface Comparison {
-  readonly truths: ReadonlyMap<string, DedicatedIp>;
-  readonly writes: readonly StoredDoc[];
-}
 
 function withoutRevision(doc: SavedDoc): StoredDoc {
   const { _rev, ...rest } = doc;
@@ -54,11 +37,6 @@ function withoutRevision(doc: SavedDoc): StoredDoc {
 interface Placed {
   readonly accountId: string;
   readonly truth: DedicatedIp;
-}
-
-/** Whoever asked first has had an answer: neither that request's deadline nor its name counts. */
-function inBackground(run: () => Promise<void>): void {
-  void runOperation({ requestId: newId() }, run);
 }
 
 function byAccount(batch: readonly Placed[]): ReadonlyMap<string, readonly DedicatedIp[]> {
@@ -87,18 +65,15 @@ export function createIpCopies(deps: {
   onFailure: (error: unknown, accountId: string) => void;
 }): IpCopies {
   const { store } = deps;
-  const waiting = new Map<string, Set<string>>();
   const placed = new Map<string, Placed>();
-  let timer: NodeJS.Timeout | undefined;
   /** With the time, by `performance.now()`, from which each may be confirmed; in that order. */
   const unconfirmed = new Map<Placed, number>();
   let recheckTimer: NodeJS.Timeout | undefined;
   let confirmTimer: NodeJS.Timeout | undefined;
-  let delayMs = RETRY_FIRST_MS;
   let isStopped = false;
 
-  /** What has to be written so that the copies are as the truth, and the truth it was read from. */
-  async function compare(accountId: string, ips: readonly string[]): Promise<Comparison> {
+  /** What has to be written so that the copies are as the truth. */
+  async function compare(accountId: string, ips: readonly string[]): Promise<CopyComparison> {
     const [{ truths, unreadable }, copies] = await Promise.all([
       store.findReadable(ips),
       store.findCopies(accountId, ips),
@@ -113,42 +88,22 @@ export function createIpCopies(deps: {
       if (copy === undefined) return [wanted];
       return jsonEquals(withoutRevision(copy), wanted) ? [] : [{ ...wanted, _rev: copy._rev }];
     });
-    return { truths, writes };
+    return {
+      writes,
+      async isCurrent() {
+        const ids = writes.map(({ _id }) => _id);
+        const now = await store.findReadable(ids);
+        return ids.every((id) => now.truths.get(id)?.revision === truths.get(id)?.revision);
+      },
+    };
   }
 
-  /** True when no truth has changed since it was compared; another may have changed meanwhile. */
-  async function isCurrent({ truths, writes }: Comparison): Promise<boolean> {
-    const ids = writes.map(({ _id }) => _id);
-    const now = await store.findReadable(ids);
-    return ids.every((id) => now.truths.get(id)?.revision === truths.get(id)?.revision);
-  }
-
-  async function settle(accountId: string, ips: readonly string[]): Promise<SettledCopies> {
-    let written = 0;
-    let removed = 0;
-    for (let pass = 1; pass <= MAX_PASSES; pass += 1) {
-      const comparison = await compare(accountId, ips);
-      if (comparison.writes.length === 0) return { written, removed };
-      const results = await store.writeCopies(accountId, comparison.writes);
-      for (const [n, { _deleted }] of comparison.writes.entries()) {
-        if (!results[n]?.ok) continue;
-        if (_deleted) removed += 1;
-        else written += 1;
-      }
-      const isWhole = results.every(({ ok }) => ok);
-      if (isWhole && (await isCurrent(comparison))) return { written, removed };
-    }
-    throw new AppError('conflict', 'the copies change too often to be settled now');
-  }
-
-  async function settleEventually(accountId: string, ips: readonly string[]): Promise<void> {
-    try {
-      await settle(accountId, ips);
-    } catch (error) {
-      deps.onFailure(error, accountId);
-      retryLater(accountId, ips);
-    }
-  }
+  const settling = createSettling({
+    compare,
+    write: store.writeCopies,
+    onFailure: deps.onFailure,
+  });
+  const { settle, settleEventually } = settling;
 
   async function place(accountId: string, held: readonly DedicatedIp[]): Promise<void> {
     if (held.length === 0) return;
@@ -158,7 +113,7 @@ export function createIpCopies(deps: {
       if (others.length > 0) await settle(accountId, others);
     } catch (error) {
       deps.onFailure(error, accountId);
-      retryLater(
+      settling.settleLater(
         accountId,
         held.map(({ ip }) => ip),
       );
@@ -223,39 +178,13 @@ export function createIpCopies(deps: {
     }
   }
 
-  function retryLater(accountId: string, ips: readonly string[]): void {
-    const known = waiting.get(accountId) ?? new Set<string>();
-    for (const ip of ips) if (known.size < MAX_WAITING) known.add(ip);
-    waiting.set(accountId, known);
-    if (timer !== undefined || isStopped) return;
-    timer = setTimeout(() => inBackground(retry), delayMs).unref();
-    delayMs = Math.min(delayMs * 2, RETRY_MAX_MS);
-  }
-
-  async function retry(): Promise<void> {
-    timer = undefined;
-    const batch = [...waiting];
-    waiting.clear();
-    let failures = 0;
-    for (const [accountId, ips] of batch) {
-      try {
-        await settle(accountId, [...ips]);
-      } catch (error) {
-        failures += 1;
-        deps.onFailure(error, accountId);
-        retryLater(accountId, [...ips]);
-      }
-    }
-    if (failures === 0) delayMs = RETRY_FIRST_MS;
-  }
-
   return {
     settle,
     place,
     settleEventually,
     stop() {
       isStopped = true;
-      clearTimeout(timer);
+      settling.stop();
       clearTimeout(recheckTimer);
       clearTimeout(confirmTimer);
     },
