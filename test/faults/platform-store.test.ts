@@ -94,6 +94,12 @@ function expectAway(answers: Awaited<ReturnType<typeof askAll>>): void {
 
 async function expectRecovery(): Promise<void> {
   proxy.turn('fine');
+  await expectServing();
+  expect(await networksOf(behind, ONE)).toEqual(await networksOf(service, ONE));
+}
+
+/** Everybody is answered, before long. */
+async function expectServing(): Promise<void> {
   let failed: unknown[] = [];
   for (let tries = 0; tries < RECOVERY_TRIES; tries += 1) {
     await sleep(FORGOTTEN_MS);
@@ -102,14 +108,14 @@ async function expectRecovery(): Promise<void> {
     if (failed.length === 0) break;
   }
   expect(failed).toEqual([]);
-  expect(await networksOf(behind, ONE)).toEqual(await networksOf(service, ONE));
 }
 
 describe('a store that is away', () => {
   it.each<Weather>(['refused', 'silent', 'cut in the head', 'cut in the body'])(
     'is told as code 2, once the service knew who asks: %s',
     async (weather) => {
-      for (const { body } of await askAll()) expect(body.error).toBeUndefined();
+      // A busy machine may need a moment to answer within the store's short time.
+      await expectServing();
       proxy.turn(weather);
       await sleep(FORGOTTEN_MS);
       expectAway(await askAll());
