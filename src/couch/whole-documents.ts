@@ -1,12 +1,9 @@
 import { AppError, hasCode } from '../core/errors.js';
 import { tombstoneOf } from './doc.js';
+import { generationOf } from './revision.js';
 import type { Database, SavedDoc } from './types.js';
 
 const TRIES = 8;
-
-function generationOf({ _rev }: SavedDoc): number {
-  return Number.parseInt(_rev, 10);
-}
 
 /**
  * Removes what a replication, or a cluster that was split, has hidden behind a document: it lost,
@@ -27,7 +24,7 @@ export async function removeWhole(db: Database, doc: SavedDoc): Promise<void> {
   const tombstone = await db.put(tombstoneOf(doc));
   for (let tries = 0; tries < TRIES; tries += 1) {
     const left = await db.find(doc._id);
-    if (left === undefined || generationOf(left) > generationOf(tombstone)) return;
+    if (left === undefined || generationOf(left._rev) > generationOf(tombstone._rev)) return;
     try {
       await db.put(tombstoneOf(left));
     } catch (error) {

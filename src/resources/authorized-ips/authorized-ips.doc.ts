@@ -26,7 +26,7 @@ export interface EntryKey {
   readonly isAllowed: boolean;
 }
 
-export const AUTHORIZED_IP = 'authorized_ip';
+const AUTHORIZED_IP = 'authorized_ip';
 
 const ID = /^([0-9a-f]{32}):(?:(4):([0-9a-f]{8})|(6):([0-9a-f]{32})):(\d{3}):([wb])$/;
 

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import { hasCode } from '../../core/errors.js';
 import { newId, runOperation } from '../../core/operation.js';
 import { createFollower } from '../../couch/follower.js';
+import { generationOf } from '../../couch/revision.js';
 import type { Change, Database } from '../../couch/types.js';
 import { createIndexBuilder, type NetworkIndex } from './authorized-ips.index.js';
 import { indexedOf } from './authorized-ips.words.js';
@@ -50,10 +51,6 @@ interface Entry {
   /** What was told while the index is being filled, in its order. */
   pending: State[] | undefined;
   usedAt: number;
-}
-
-function generationOf(rev: string): number {
-  return Number.parseInt(rev, 10);
 }
 
 function accountOf(id: string): string {

@@ -2,6 +2,7 @@ import { AppError, hasCode } from '../../core/errors.js';
 import type { IpNetwork } from '../../core/ip-address.js';
 import { databases } from '../../couch/databases.js';
 import { tombstoneOf } from '../../couch/doc.js';
+import { generationOf } from '../../couch/revision.js';
 import type { Couch, SavedDoc, ViewKey, ViewName } from '../../couch/types.js';
 import {
   type AuthorizedIp,
@@ -34,10 +35,6 @@ export interface EntryFilter {
  * put, with its revision.
  */
 export type EntryWritten = (id: string, rev: string, isPresent: boolean) => void;
-
-function generationOf(rev: string): number {
-  return Number.parseInt(rev, 10);
-}
 
 export type AuthorizedIpStore = ReturnType<typeof createAuthorizedIpStore>;
 

@@ -16,7 +16,7 @@ export interface OperatorUser {
   readonly stored: SavedDoc;
 }
 
-export const OPERATOR = 'operator';
+const OPERATOR = 'operator';
 
 /**
  * Letters, digits and what addresses are made of: a document can have it as id, and a colon would

@@ -69,7 +69,7 @@ const stored = z.looseObject({
 });
 
 /** The field of a key's digest; beside the keys and not in them, as digests stand at the top. */
-export function digestField(keyId: string): string {
+function digestField(keyId: string): string {
   return `pvt_platform_key_${keyId}_digest`;
 }
 
