@@ -13,4 +13,6 @@ export default {
   globalTeardown: '<rootDir>/test/support/global-teardown.mjs',
   testTimeout: 30_000,
   maxWorkers: 2,
+  // Modules of finished files are never freed; a worker that has collected so many is replaced.
+  workerIdleMemoryLimit: '500MB',
 };
