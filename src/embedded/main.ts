@@ -36,7 +36,7 @@ async function start(options: StartMessage): Promise<RunningFront> {
   const { dataDir } = options;
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const system = await openSystem(dataDir);
-  const pool = new UserCodePool();
+  const pool = new UserCodePool(options.functionTimeoutMs);
   const databases = new Databases(dataDir, pool);
   await databases.load();
   const stopping = new AbortController();

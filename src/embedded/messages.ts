@@ -5,6 +5,8 @@ export interface StartMessage {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** How long a function of a design document may take for one chunk of work, milliseconds. */
+  readonly functionTimeoutMs: number;
 }
 
 /** What the store's process answers. */

@@ -6,6 +6,8 @@ import type { StartMessage, StoreMessage } from './messages.js';
 
 /** The service must be gone within 10 s of being told; what was acknowledged is safe by then. */
 const STOP_MS = 1_500;
+/** As CouchDB's `os_process_timeout`. */
+const FUNCTION_TIMEOUT_MS = 5_000;
 
 export interface EmbeddedStoreOptions {
   /** Folder of the store's files; made when it is not there. */
@@ -14,6 +16,8 @@ export interface EmbeddedStoreOptions {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** How long a function of a design document may take, milliseconds; default 5,000. */
+  readonly functionTimeoutMs?: number;
   /** Called when the process ends without {@link EmbeddedStore.stop} having been asked. */
   readonly onExit?: (code: number | null, signal: NodeJS.Signals | null) => void;
 }
@@ -45,6 +49,7 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
     port: options.port,
     user,
     password,
+    functionTimeoutMs: options.functionTimeoutMs ?? FUNCTION_TIMEOUT_MS,
   });
   let isStopping = false;
   child.once('exit', (code, signal) => {

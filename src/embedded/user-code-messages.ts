@@ -23,6 +23,8 @@ export interface UserCodeJob {
   readonly code: UserCode;
   readonly operation: 'map' | 'reduce' | 'filter' | 'validate' | 'check';
   readonly name: string;
+  /** How long the functions may take for one chunk, milliseconds. */
+  readonly timeoutMs: number;
   /** Lines that every chunk gets first. */
   readonly head: readonly string[];
   /** The work itself; cut into chunks, between which the process says that it goes on. */
@@ -42,8 +44,6 @@ export type UserCodeAnswer =
   /** `isFull`: what functions keep takes so much memory that others would die of it. */
   | (UserCodeResult & { readonly isFull: boolean });
 
-/** CouchDB's `os_process_timeout`: how long the functions may take for one chunk. */
-export const USER_CODE_TIMEOUT_MS = 5000;
 /** Even, so that pairs of lines stay together. */
 export const LINES_PER_CHUNK = 100;
 /** What functions may give for one batch of documents. */

@@ -1,11 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { couchError } from './errors.js';
-import {
-  USER_CODE_TIMEOUT_MS,
-  type UserCodeAnswer,
-  type UserCodeJob,
-} from './user-code-messages.js';
+import type { UserCodeAnswer, UserCodeJob } from './user-code-messages.js';
 import { Quarantine } from './user-code-quarantine.js';
 import { FairQueue } from './user-code-queue.js';
 
@@ -25,7 +21,7 @@ const MAX_HEAP_MB = 256;
 /** Processes beyond the first go when they have had nothing to do for so long. */
 const IDLE_MS = 30_000;
 
-export type UserCodeRequest = Omit<UserCodeJob, 'job'>;
+export type UserCodeRequest = Omit<UserCodeJob, 'job' | 'timeoutMs'>;
 
 interface Waiting {
   readonly request: UserCodeRequest;
@@ -66,6 +62,12 @@ export class UserCodePool {
   #jobs = 0;
   #patience: NodeJS.Timeout | undefined;
   #isClosed = false;
+  readonly #timeoutMs: number;
+
+  /** `timeoutMs`: how long the functions may take for one chunk of a job. */
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
 
   /**
    * Gives the results of a job; rejects with `compilation_error` (400) or `os_process_error` (500),
@@ -150,14 +152,18 @@ export class UserCodePool {
     waiting.endsAtMs = performance.now() + MAX_JOB_MS;
     this.#watch(worker, waiting);
     this.#jobs += 1;
-    const job: UserCodeJob = { job: this.#jobs, ...waiting.request };
+    const job: UserCodeJob = {
+      job: this.#jobs,
+      timeoutMs: this.#timeoutMs,
+      ...waiting.request,
+    };
     // A process that has just ended takes nothing; its exit is what counts.
     worker.child.send(job, () => undefined);
   }
 
   #watch(worker: Worker, { endsAtMs }: Waiting): void {
     clearTimeout(worker.timer);
-    const leftMs = Math.min(USER_CODE_TIMEOUT_MS, Math.max(endsAtMs - performance.now(), 0));
+    const leftMs = Math.min(this.#timeoutMs, Math.max(endsAtMs - performance.now(), 0));
     worker.timer = setTimeout(() => {
       worker.isTooLate = true;
       this.#end(worker);

@@ -6,8 +6,6 @@ import { USER_CODE_GLOBALS } from './user-code-globals.js';
 import {
   LINES_PER_CHUNK,
   MAX_RESULT_CHARS,
-  USER_CODE_TIMEOUT_MS,
-  type UserCode,
   type UserCodeAnswer,
   type UserCodeJob,
   type UserCodeResult,
@@ -28,7 +26,7 @@ const globalsScript = new Script(USER_CODE_GLOBALS);
 const contexts = new Map<string, Context>();
 const collectGarbage = findCollector();
 
-function openContext(key: string, code: UserCode): Context {
+function openContext({ key, code, timeoutMs }: UserCodeJob): Context {
   const found = contexts.get(key);
   if (found !== undefined) {
     contexts.delete(key);
@@ -40,7 +38,7 @@ function openContext(key: string, code: UserCode): Context {
     microtaskMode: 'afterEvaluate',
   });
   globalsScript.runInContext(context);
-  for (const [path, source] of code.modules) addModule(context, path, source);
+  for (const [path, source] of code.modules) addModule(context, path, source, timeoutMs);
   for (const { kind, name, source, what } of code.functions) {
     const text = source.trim().replace(/;$/, '');
     const failed = (why: string) =>
@@ -50,7 +48,7 @@ function openContext(key: string, code: UserCode): Context {
     const call = `__store.add(${JSON.stringify(kind)}, ${JSON.stringify(name)}, (${text}\n))`;
     let added: unknown;
     try {
-      added = run(context, call);
+      added = run(context, call, timeoutMs);
     } catch (error) {
       if (error instanceof TimedOut) throw error;
       throw failed('it throws.');
@@ -64,11 +62,11 @@ function openContext(key: string, code: UserCode): Context {
 }
 
 /** Texts that are no modules are left out: a design document has many texts of other kinds. */
-function addModule(context: Context, path: string, source: string): void {
+function addModule(context: Context, path: string, source: string, timeoutMs: number): void {
   const text = `(function (module, exports, require) {${source}\n})`;
   if (syntaxFault(text) !== undefined) return;
   try {
-    run(context, `__store.module(${JSON.stringify(path)}, ${text})`);
+    run(context, `__store.module(${JSON.stringify(path)}, ${text})`, timeoutMs);
   } catch (error) {
     if (error instanceof TimedOut) throw error;
   }
@@ -99,20 +97,20 @@ function withoutBigInts(_name: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
 }
 
-function run(context: Context, code: string): unknown {
+function run(context: Context, code: string, timeoutMs: number): unknown {
   const startedAt = performance.now();
   try {
-    return new Script(code).runInContext(context, { timeout: USER_CODE_TIMEOUT_MS });
+    return new Script(code).runInContext(context, { timeout: timeoutMs });
   } catch {
     // What was thrown may run code of its own when it is looked into, so only the clock is asked.
-    if (performance.now() - startedAt >= USER_CODE_TIMEOUT_MS) throw new TimedOut();
+    if (performance.now() - startedAt >= timeoutMs) throw new TimedOut();
     throw new Error('the code threw');
   }
 }
 
 function work(job: UserCodeJob): UserCodeResult {
   if (job.operation === 'check') contexts.delete(job.key);
-  const context = openContext(job.key, job.code);
+  const context = openContext(job);
   if (job.operation === 'check') {
     contexts.delete(job.key);
     return { job: job.job, type: 'done', results: [] };
@@ -123,7 +121,7 @@ function work(job: UserCodeJob): UserCodeResult {
     if (from > 0) answer({ job: job.job, type: 'progress' });
     const lines = [...job.head, ...job.lines.slice(from, from + LINES_PER_CHUNK)].join('\n');
     const texts = [job.operation, job.name, lines].map((text) => JSON.stringify(text)).join(', ');
-    const result = run(context, `__store.dispatch(${texts})`);
+    const result = run(context, `__store.dispatch(${texts})`, job.timeoutMs);
     if (typeof result !== 'string') return broken(job, 'The functions gave no text.');
     size += result.length;
     if (size > MAX_RESULT_CHARS) return broken(job, 'The functions gave too much.');

@@ -12,7 +12,7 @@ import { type CouchAnswer, type CouchCall, callCouch } from '../support/couch-ca
 // How much the embedded store loads at once, and how long it lets a client keep it: the front and
 // the databases run in this process, so that the reads can be watched.
 
-const pool = new UserCodePool();
+const pool = new UserCodePool(5000);
 const stopping = new AbortController();
 const realSetTimeout = globalThis.setTimeout;
 let dataDir = '';

@@ -9,6 +9,8 @@ import { type CouchAnswer, type CouchCall, callCouch } from '../support/couch-ca
 // others waiting for long.
 
 const LOOP = 'function () { for (;;) {} }';
+/** Shorter than the default, as every function here runs until it is stopped. */
+const LIMIT_MS = 1500;
 const LOGIN = { user: 'admin', password: 'secret' };
 
 let dataDir = '';
@@ -21,6 +23,7 @@ beforeAll(async () => {
     dataDir,
     port: 0,
     ...LOGIN,
+    functionTimeoutMs: LIMIT_MS,
     onExit: () => {
       hasExited = true;
     },
