@@ -9,6 +9,8 @@ const PROBE_EVERY_MS = 150;
 const PROBE_JITTER_MS = 100;
 /** A probe that takes longer is a store that does not answer, milliseconds. */
 const PROBE_MS = 1000;
+/** A timer that fires so much too late was kept waiting by this process, not by the store. */
+const STALL_MS = 250;
 /** More than can be under way at once, with these times. */
 const PROBE_SOCKETS = 8;
 /** CouchDB says less than this at `/_up`. */
@@ -52,7 +54,8 @@ export interface Guard {
  * so whether or not anybody asks for anything.
  */
 export function createGuard(options: GuardOptions): Guard {
-  const probe = createProbe(options.url, Math.min(PROBE_MS, options.timeoutMs));
+  const probeMs = Math.min(PROBE_MS, options.timeoutMs);
+  const probe = createProbe(options.url, probeMs);
   const fairMs = Math.min(FAIR_MS, options.timeoutMs * FAIR_SHARE);
   const breaker = createBreaker({
     now: () => performance.now(),
@@ -68,7 +71,10 @@ export function createGuard(options: GuardOptions): Guard {
     if (isClosed || breaker.status().state === 'closed') return;
     const startedAt = performance.now();
     void probe.ask().then((isUp) => {
-      if (!isClosed) breaker.probed(isUp, startedAt);
+      // While this process stood still the answer may have been there; the next probe will tell.
+      const stoodStill = performance.now() - startedAt > probeMs + STALL_MS;
+      if (isClosed || (!isUp && stoodStill)) return;
+      breaker.probed(isUp, startedAt);
     });
     timer = setTimeout(startProbing, PROBE_EVERY_MS + options.random() * PROBE_JITTER_MS).unref();
   }

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { runOperation } from '../../src/core/operation.js';
 import { createCouch } from '../../src/couch/client.js';
 import { databases } from '../../src/couch/databases.js';
@@ -125,6 +125,17 @@ describe('a client with a breaker', () => {
     proxy.spoil({ request: /claims\/bad /, afterBytes: 30, how: 'RST' });
     for (let n = 0; n < 15; n += 1) await failure(db.find('bad'));
     expect(await db.find('there')).toMatchObject({ n: 1 });
+    expect(breakerEvents()).toEqual([]);
+  });
+
+  it('stays closed when its own process stood still while it asked', async () => {
+    proxy.spoil({ request: /claims\/bad /, afterBytes: 30, how: 'RST' });
+    const calls = times(6, 0 as never).map(() => failure(db.find('bad')));
+    while (couch.breaker().state !== 'suspicious') await turn();
+    const until = performance.now() + 2 * STORE_MS;
+    while (performance.now() < until);
+    await Promise.all(calls);
+    while (couch.breaker().state !== 'closed') await sleep(20);
     expect(breakerEvents()).toEqual([]);
   });
 
