@@ -9,6 +9,7 @@ import {
   startTestService,
   type TestService,
 } from '../support/service.js';
+import { soon, soonEqual } from '../support/soon.js';
 
 /** Everything that another process has written is seen after this, milliseconds. */
 const SEEN_MS = 1_000;
@@ -97,8 +98,7 @@ describe('an operator', () => {
     ];
     const expectOut = async (authorization = login) => {
       expect((await callAs(service, authorization)('GET', LIST)).status).toBe(401);
-      await sleep(SEEN_MS);
-      expect(await statuses(authorization)).toEqual([401, 401]);
+      await soonEqual(() => statuses(authorization), [401, 401]);
     };
     expect(await statuses()).toEqual([200, 200]);
     await operators().setPassword('short', 'second-password');
@@ -112,8 +112,7 @@ describe('an operator', () => {
     await service.services.accounts.setEnabled(account.id, false);
     await expectOut(second);
     await service.services.accounts.setEnabled(account.id, true);
-    await sleep(SEEN_MS);
-    expect(await statuses(second)).toEqual([200, 200]);
+    await soonEqual(() => statuses(second), [200, 200]);
     await service.services.accounts.remove(account.id);
     await expectOut(second);
     expect(await service.couch.database(databases.operators).find('short')).toBeUndefined();
@@ -139,8 +138,7 @@ describe('an operator', () => {
       expect(await countOf(basic('busy', 'busy-password'), real)).toBe(131);
       await operators().setPassword('username', 'of-my-own-choice');
       expect(await countOf(basic('username', 'of-my-own-choice'), real)).toBe(131);
-      await sleep(SEEN_MS);
-      expect((await callAs(service)('GET', LIST)).status).toBe(401);
+      await soonEqual(async () => (await callAs(service)('GET', LIST)).status, 401);
     } finally {
       await real.stop();
     }
@@ -166,20 +164,20 @@ describe('what another process writes', () => {
     });
     const id = uuid(created.id);
     expect((await shown(service))[0]).toBe(id);
-    await sleep(SEEN_MS);
-    expect((await shown(other))[0]).toBe(id);
+    await soonEqual(async () => (await shown(other))[0], id);
     const path = `${LIST}/${id}`;
     await callAs(other, login)('PATCH', path, patchOf(id, { allowed_ips: '10.0.0.1' }));
     const sorted = (on: TestService) =>
       shown(on, '&filter[username]=zz-new&fields[sip_device_routes]=');
     expect(await sorted(other)).toEqual([id]);
-    await sleep(SEEN_MS);
-    const { body } = await callAs(service, login)('GET', `${LIST}?sort=allowed_ips&page[size]=1`);
-    expect(body.data[0].id).toBe(id);
+    const first = async () => {
+      const query = 'sort=allowed_ips&page[size]=1';
+      return (await callAs(service, login)('GET', `${LIST}?${query}`)).body.data[0].id;
+    };
+    await soonEqual(first, id);
     await sipAccounts().remove(created.id);
     expect(await shown(service)).not.toContain(id);
-    await sleep(SEEN_MS);
-    expect(await shown(other)).not.toContain(id);
+    await soon(async () => expect(await shown(other)).not.toContain(id));
   });
 
   it('is counted exactly while it comes and goes', async () => {
@@ -190,12 +188,10 @@ describe('what another process writes', () => {
       ),
     );
     expect(await countOf(login)).toBe(before + 20);
-    await sleep(SEEN_MS);
-    expect(await countOf(login, other)).toBe(before + 20);
+    await soonEqual(() => countOf(login, other), before + 20);
     for (const { id } of made) await sipAccounts().remove(id);
     expect(await countOf(login)).toBe(before);
-    await sleep(SEEN_MS);
-    expect(await countOf(login, other)).toBe(before);
+    await soonEqual(() => countOf(login, other), before);
   });
 
   it('may come past both of them, by replication', async () => {
@@ -213,7 +209,10 @@ describe('what another process writes', () => {
     };
     await shown(other);
     const saved = await db.put(kazoo);
-    await sleep(SEEN_MS);
+    await soonEqual(
+      () => shown(other, '&filter[username]=kazoo_user'),
+      ['00000000-0000-0000-0000-00000000abcd'],
+    );
     const { body } = await callAs(other, login)('GET', `${LIST}?page[size]=1`);
     expect([body.data[0].id, body.data[0].attributes]).toEqual([
       '00000000-0000-0000-0000-00000000abcd',
@@ -236,8 +235,7 @@ describe('what another process writes', () => {
       },
     ]);
     await db.put({ ...saved, pvt_deleted: true });
-    await sleep(SEEN_MS);
-    expect(await shown(other, '&filter[username]=kazoo_user')).toEqual([]);
+    await soonEqual(() => shown(other, '&filter[username]=kazoo_user'), []);
     const copies = service.couch.database(accountDatabase(CUSTOMER));
     expect(await copies.find(kazoo._id)).toBeUndefined();
   });
@@ -256,12 +254,9 @@ describe('what another process writes', () => {
   it('may be an account that becomes a customer, or is none any more', async () => {
     const count = await countOf(login, other);
     const customer = await newCustomer(service, 'late');
-    await sleep(SEEN_MS);
     await sipAccounts().create(customer, { username: 'late', password: 'secret-12' });
-    await sleep(SEEN_MS);
-    expect(await countOf(login, other)).toBe(count + 1);
+    await soonEqual(() => countOf(login, other), count + 1);
     await service.services.identifiers.set(customer, { customer_id: undefined });
-    await sleep(SEEN_MS);
-    expect(await countOf(login, other)).toBe(count);
+    await soonEqual(() => countOf(login, other), count);
   });
 });

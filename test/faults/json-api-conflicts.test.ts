@@ -5,6 +5,7 @@ import type { SavedDoc } from '../../src/couch/types.js';
 import { hiddenRevisions, makeConflict } from '../support/conflicts.js';
 import { ANY_TERMS, basic, callAs, LIST, newCustomer } from '../support/json-api.js';
 import { RESELLER, startTestService, type TestService } from '../support/service.js';
+import { soonEqual } from '../support/soon.js';
 
 const PASSWORD = 'secret-12';
 const OTHER = 'another-one';
@@ -68,8 +69,7 @@ describe('an operator that another cluster has as well', () => {
     const db = service.couch.database(database);
     await db.remove(await db.get(name));
     expect(await db.find(name)).toBeUndefined();
-    await sleep(SEEN_MS);
-    expect(await statusOf(name, PASSWORD)).toBe(401);
+    await soonEqual(() => statusOf(name, PASSWORD), 401);
   });
 
   it('is left with one revision by a repair', async () => {
@@ -139,8 +139,7 @@ describe('a SIP account that another cluster has as well', () => {
     expect(await listed()).toEqual([]);
     await sleep(SEEN_MS);
     await hide(databases.sipAuth, first, { sip: { username: 'theirs', realm: 'x' } });
-    await sleep(SEEN_MS);
-    expect(await listed()).toEqual([shownAs('theirs')]);
+    await soonEqual(listed, [shownAs('theirs')]);
   });
 
   it('is as its document when a lower revision wins again, and follows updates of it', async () => {
@@ -149,13 +148,11 @@ describe('a SIP account that another cluster has as well', () => {
     const { _rev, ...fields } = first;
     const apart = { ...fields, _id: id, sip: { username: 'theirs', realm: 'x' } };
     const theirs = await makeConflict(stored(), apart, '4-f');
-    await sleep(SEEN_MS);
-    expect(await listed()).toEqual([shownAs('theirs')]);
+    await soonEqual(listed, [shownAs('theirs')]);
     // They delete it: what was created here is read again.
     await truths().put({ _id: id, _rev: theirs, _deleted: true });
     expect((await truths().get(id))._rev).toBe(_rev);
-    await sleep(SEEN_MS);
-    expect(await listed()).toEqual([shownAs(nameOf())]);
+    await soonEqual(listed, [shownAs(nameOf())]);
     await sipAccounts().patch(id, { callerIdName: 'Mine' }, ANY_TERMS);
     const filter = 'filter[caller_id_name]=Mine&fields[sip_device_routes]=username';
     expect((await call(filter)).body.data).toHaveLength(1);

@@ -12,6 +12,7 @@ import {
   ONE,
 } from '../support/platform.js';
 import { startTestService, type TestService } from '../support/service.js';
+import { soonEqual } from '../support/soon.js';
 
 const NOTHING = { result: false };
 const IP = '10.0.0.1';
@@ -63,8 +64,7 @@ async function addTwice(): Promise<void> {
   generation += 10;
   await makeConflict(stored, theirs(), `${generation}-1`);
   await makeConflict(stored, theirs(), `${generation}-2`);
-  await sleep(SEEN_MS);
-  expect(await check()).toEqual(FOUND);
+  await soonEqual(check, FOUND);
   expect(await hiddenRevisions(stored, ID)).toHaveLength(1);
 }
 
@@ -100,8 +100,6 @@ describe('a network that two clusters have added', () => {
     await sleep(SEEN_MS);
     await check();
     await makeConflict(stored, theirs(), '1-9');
-    await sleep(SEEN_MS);
-    await follow();
-    expect(await check()).toEqual(FOUND);
+    await soonEqual(check, FOUND);
   });
 });
