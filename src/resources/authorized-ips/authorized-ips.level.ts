@@ -24,6 +24,8 @@ export interface Level {
 const WORD_BITS = 32;
 const FIRST_CAPACITY = 16;
 const NO_PARENT = -1;
+/** Networks between two that are looked at first. */
+const STRIDE = 64;
 
 /** The bits of word `n` that a prefix of `length` bits fixes. */
 function maskOf(length: number, n: number): number {
@@ -90,21 +92,34 @@ function createLevel(
   const parents = findParents(words, lengths, width);
   const size = lengths.length;
 
+  /** The first words of every so many networks: so few that the processor keeps them at hand. */
+  const heads = Uint32Array.from(
+    { length: Math.ceil(size / STRIDE) },
+    (_, n) => words[n * STRIDE * width] as number,
+  );
+
+  /** Whether the network at position `n`, whose first word this is, is behind another one. */
+  function isBehind(first: number, n: number, address: ArrayLike<number>, length: number): boolean {
+    // The first word nearly always decides.
+    if (first !== (address[0] as number)) return first > (address[0] as number);
+    return compare(words, n * width, lengths[n] as number, address, 0, length, width) > 0;
+  }
+
   /** The last network that is not behind this one, or -1. */
   function lastBefore(address: ArrayLike<number>, length: number): number {
-    const head = address[0] as number;
     let low = 0;
-    let high = size;
+    let high = heads.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const at = middle * width;
-      const first = words[at] as number;
-      // The first word nearly always decides.
-      const isBehind =
-        first === head
-          ? compare(words, at, lengths[middle] as number, address, 0, length, width) > 0
-          : first > head;
-      if (isBehind) high = middle;
+      if (isBehind(heads[middle] as number, middle * STRIDE, address, length)) high = middle;
+      else low = middle + 1;
+    }
+    if (low === 0) return -1;
+    high = Math.min(low * STRIDE, size);
+    low = (low - 1) * STRIDE + 1;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (isBehind(words[middle * width] as number, middle, address, length)) high = middle;
       else low = middle + 1;
     }
     return low - 1;
