@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from './at-most.js';
 
 /** Values by key, each at most so old; loaded once for all who ask at the same time. */
 export interface Recent<T> {
@@ -17,7 +18,10 @@ export function createRecent<T>(options: {
   readonly max: number;
   readonly load: (key: string) => Promise<T>;
 }): Recent<T> {
-  const known = new LRUCache<string, Promise<T>>({ max: options.max, ttl: options.maxAgeMs });
+  const known = new LRUCache<string, Promise<T>>({
+    ...atMost(options.max),
+    ttl: options.maxAgeMs,
+  });
   return {
     get(key) {
       const recent = known.get(key);

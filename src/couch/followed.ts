@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../core/at-most.js';
 import { createFollower } from './follower.js';
 import type { Database } from './types.js';
 
@@ -26,7 +27,7 @@ export function createFollowed<T>(options: {
   /** Milliseconds of a clock that never goes back. */
   readonly now?: () => number;
 }): Followed<T> {
-  const known = new LRUCache<string, { value: T }>({ max: MAX_ENTRIES });
+  const known = new LRUCache<string, { value: T }>(atMost(MAX_ENTRIES));
   /** Loads whose document has not changed since they began. */
   const loading = new Map<string, object>();
 

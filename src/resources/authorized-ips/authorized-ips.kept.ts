@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../core/at-most.js';
 import { hasCode } from '../../core/errors.js';
 import { newId, runOperation } from '../../core/operation.js';
 import { createFollower } from '../../couch/follower.js';
@@ -73,7 +74,7 @@ export function createKeptIndexes(options: KeptOptions): KeptIndexes {
   /** The newest writes of our own: a poll that was answered before them must not undo them. */
   const own = new Map<string, State & { readonly at: number }>();
   /** Generations that the changes told lately: the answer to a write may come after them. */
-  const told = new LRUCache<string, number>({ max: TOLD_MAX });
+  const told = new LRUCache<string, number>(atMost(TOLD_MAX));
   let sequence: string | undefined;
   /** When the changes were asked for that are told next. */
   let askedAt = Number.NEGATIVE_INFINITY;

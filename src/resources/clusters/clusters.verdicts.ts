@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../core/at-most.js';
 
 /** What others said, remembered for as long as what they said allows. */
 export interface Verdicts<T> {
@@ -28,7 +29,7 @@ export function createVerdicts<T>(options: {
   readonly ageOf: (value: T) => number;
 }): Verdicts<T> {
   const { now, maxAgeMs } = options;
-  const known = new LRUCache<string, Entry<T>>({ max: options.max, ttl: maxAgeMs });
+  const known = new LRUCache<string, Entry<T>>({ ...atMost(options.max), ttl: maxAgeMs });
   return {
     get(key, ask) {
       const before = known.get(key);

@@ -1,5 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../core/at-most.js';
 import { AppError } from '../../core/errors.js';
 import { createRecent } from '../../core/recent.js';
 import type { OperatorUser } from './operators.doc.js';
@@ -47,7 +48,7 @@ export function createOperatorSignIn(deps: {
 }) {
   const key = randomBytes(KEY_BYTES);
   const remembered = new LRUCache<string, Verified>({
-    max: MAX_REMEMBERED,
+    ...atMost(MAX_REMEMBERED),
     ttl: REMEMBERED_MS,
     ttlResolution: 0,
     ...(deps.now === undefined ? {} : { perf: { now: deps.now } }),

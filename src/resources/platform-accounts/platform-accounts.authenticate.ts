@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../core/at-most.js';
 import { isSameSecret } from '../../core/constant-time.js';
 import { AppError, hasCode } from '../../core/errors.js';
 import type { SecretBox } from '../../core/secret-box.js';
@@ -82,9 +83,9 @@ function hasStamp(account: PlatformAccount, stamp: string): boolean {
 /** Checks what calls sign in with (contract §6; reference A1). */
 export function createPlatformAuthenticator(deps: AuthenticateDeps) {
   /** Whose credentials these were found to be, by a keyed digest of them. */
-  const known = new LRUCache<string, string>({ max: KNOWN_MAX, ttl: KNOWN_MS });
+  const known = new LRUCache<string, string>({ ...atMost(KNOWN_MAX), ttl: KNOWN_MS });
   /** The stored digest that a password was found to belong to. */
-  const passwords = new LRUCache<string, string>({ max: KNOWN_MAX, ttl: KNOWN_MS });
+  const passwords = new LRUCache<string, string>({ ...atMost(KNOWN_MAX), ttl: KNOWN_MS });
 
   const digestOf = (value: unknown) =>
     deps.box.digest('platform-credentials', JSON.stringify(value));

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { decodeProtectedHeader, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../core/at-most.js';
 import type { TokenClaims } from '../../core/caller.js';
 import { isSameSecret } from '../../core/constant-time.js';
 import { newId } from '../../core/operation.js';
@@ -59,7 +60,7 @@ function claimsOf(payload: JWTPayload): TokenClaims | undefined {
 
 /** Tokens as Kazoo makes them: JWT, RS256, one hour (contract §3). */
 export function createTokens(deps: { keys: SigningKeys; ttlS: number; now: () => number }): Tokens {
-  const checked = new LRUCache<string, TokenClaims>({ max: CHECKED_TOKENS, ttl: CHECKED_MS });
+  const checked = new LRUCache<string, TokenClaims>({ ...atMost(CHECKED_TOKENS), ttl: CHECKED_MS });
 
   async function verify(token: string): Promise<TokenClaims | 'expired' | undefined> {
     const kid = kidOf(token);

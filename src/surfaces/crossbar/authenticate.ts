@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { LRUCache } from 'lru-cache';
+import { atMost } from '../../core/at-most.js';
 import type { Caller, TokenClaims } from '../../core/caller.js';
 import { type CrossbarDeps, stateOf } from './exchange.js';
 import { unauthenticated } from './pipeline.js';
@@ -14,7 +15,7 @@ export type EndedTokens = LRUCache<string, true>;
 
 /** No token has been seen to be ended yet. */
 export function createEndedTokens(): EndedTokens {
-  return new LRUCache({ max: ENDED_MAX, ttl: ENDED_MS });
+  return new LRUCache({ ...atMost(ENDED_MAX), ttl: ENDED_MS });
 }
 
 /**
