@@ -70,7 +70,8 @@ function hostOf(config: Config): string {
  */
 export async function installStore(couch: Couch, terminal: Terminal): Promise<void> {
   const onProgress = (message: string) => terminal.progress(message);
-  const faults = await systemReady(couch);
+  // What is being built is no reason to wait: a command that asks for it says so itself.
+  const faults = await systemReady(couch, { wantsIndexes: false });
   if (faults.length > 0) {
     for (const fault of faults) terminal.mention(`installing: ${fault}`);
     await installSystem(couch, { onProgress });

@@ -88,8 +88,8 @@ export async function missingDesigns(
   designs: Designs,
   wanted: readonly Design[],
 ): Promise<readonly string[]> {
-  const live = await Promise.all(wanted.map(({ name }) => designs.find(name)));
-  return wanted.filter((design, n) => !isSame(live[n], design)).map(({ name }) => name);
+  const live = await designs.findMany(wanted.map(({ name }) => name));
+  return wanted.filter((each) => !isSame(live.get(each.name), each)).map(({ name }) => name);
 }
 
 async function putAll(designs: Designs, wanted: readonly Design[]): Promise<boolean> {

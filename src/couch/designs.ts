@@ -8,6 +8,8 @@ import type { Couch, DatabaseName, SavedDoc, ViewName } from './types.js';
 export interface Designs {
   /** The design document `_design/<name>`, or undefined. */
   find(name: string): Promise<SavedDoc | undefined>;
+  /** Those of the names that are there, in one call. */
+  findMany(names: readonly string[]): Promise<ReadonlyMap<string, SavedDoc>>;
   put: Documents['put'];
   putMany: Documents['putMany'];
   /** Makes the store bring a view up to date; resolves when it is, `unavailable` until then. */
@@ -15,6 +17,8 @@ export interface Designs {
   /** Drops index files that no design document refers to. */
   cleanUp(): Promise<void>;
 }
+
+const PREFIX = '_design/';
 
 type DesignsOf = (name: DatabaseName) => Designs;
 
@@ -40,7 +44,11 @@ export function designsOf(couch: Couch, name: DatabaseName): Designs {
 function createDesigns(transport: Transport, stored: string): Designs {
   const documents = createDocuments(transport, stored);
   return {
-    find: (name) => documents.find(`_design/${name}`),
+    find: (name) => documents.find(`${PREFIX}${name}`),
+    async findMany(names) {
+      const found = await documents.findMany(names.map((name) => `${PREFIX}${name}`));
+      return new Map([...found].map(([id, doc]) => [id.slice(PREFIX.length), doc]));
+    },
     put: documents.put,
     putMany: documents.putMany,
     async warm([design, view], timeoutMs) {

@@ -124,6 +124,11 @@ async function install(
   return fresh;
 }
 
+export interface ReadyOptions extends InstallOptions {
+  /** Views that are being built are a fault as well; default true. */
+  readonly wantsIndexes?: boolean;
+}
+
 /**
  * What keeps the service from being ready, in words: databases that are missing, design documents
  * that are not the wanted ones, views that are being built, a store that is known to be down. Empty
@@ -131,7 +136,7 @@ async function install(
  */
 export async function systemReady(
   couch: Couch,
-  options: InstallOptions = {},
+  options: ReadyOptions = {},
 ): Promise<readonly string[]> {
   const breaker = couch.breaker();
   if (breaker.state === 'open') {
@@ -147,7 +152,7 @@ export async function systemReady(
 async function databaseFaults(
   couch: Couch,
   { name, views }: SystemDatabase,
-  options: InstallOptions,
+  options: ReadyOptions,
 ): Promise<readonly string[]> {
   const wanted = await wantedDesigns(views, options.viewsDir);
   if (wanted.length === 0) {
@@ -157,6 +162,7 @@ async function databaseFaults(
   try {
     const missing = await missingDesigns(designs, wanted);
     if (missing.length > 0) return missing.map((design) => `${name}: ${design} is not deployed`);
+    if (options.wantsIndexes === false) return [];
     const building = await Promise.all(wanted.map((design) => isBuilding(designs, design)));
     return wanted
       .filter((_, n) => building[n])
