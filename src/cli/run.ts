@@ -149,7 +149,7 @@ async function runWithin(
 }
 
 function sayWhyEnded(terminal: Terminal, code: ExitCode): ExitCode {
-  terminal.say(code === EXIT.timeout ? 'the time is over; the command is given up' : 'interrupted');
+  terminal.end(code === EXIT.timeout ? 'the time is over; the command is given up' : 'interrupted');
   return code;
 }
 

@@ -29,6 +29,8 @@ export interface Terminal {
   progress(text: string): void;
   /** Takes the progress line away. */
   settle(): void;
+  /** The last remark: whatever is still under way says nothing any more. */
+  end(text: string): void;
 }
 
 const REDRAW_MS = 100;
@@ -43,6 +45,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
   const isTerminal = stderr.isTTY === true;
   let saidAt = isTerminal ? Number.NEGATIVE_INFINITY : now();
   let isDrawn = false;
+  let isOver = false;
 
   function settle(): void {
     if (isDrawn) stderr.write(ERASE);
@@ -50,6 +53,7 @@ export function createTerminal(options: TerminalOptions): Terminal {
   }
 
   function write(stream: TerminalStream, line: string): void {
+    if (isOver) return;
     settle();
     stream.write(`${line}\n`);
   }
@@ -70,13 +74,17 @@ export function createTerminal(options: TerminalOptions): Terminal {
       if (options.verbose) say(text);
     },
     progress: (text) => {
-      if (now() - saidAt < (isTerminal ? REDRAW_MS : PLAIN_MS)) return;
+      if (isOver || now() - saidAt < (isTerminal ? REDRAW_MS : PLAIN_MS)) return;
       saidAt = now();
       if (!isTerminal) return say(text);
       stderr.write(`${ERASE}${presentText(text)}`);
       isDrawn = true;
     },
     settle,
+    end: (text) => {
+      say(text);
+      isOver = true;
+    },
   };
 }
 
