@@ -77,7 +77,7 @@ export async function deployDesigns(
 ): Promise<readonly string[]> {
   if (options.fresh && (await putAll(designs, wanted))) return wanted.map(({ name }) => name);
   const changed: string[] = [];
-  for (const design of wanted) {
+  for (const design of await listUnsettled(designs, wanted)) {
     if (await deploy(designs, design, options)) changed.push(design.name);
   }
   return changed;
@@ -90,6 +90,18 @@ export async function missingDesigns(
 ): Promise<readonly string[]> {
   const live = await designs.findMany(wanted.map(({ name }) => name));
   return wanted.filter((each) => !isSame(live.get(each.name), each)).map(({ name }) => name);
+}
+
+/** Those that are not live, or have a staged document that nobody has removed. */
+async function listUnsettled(
+  designs: Designs,
+  wanted: readonly Design[],
+): Promise<readonly Design[]> {
+  const names = wanted.flatMap(({ name }) => [name, STAGED + name]);
+  const found = await designs.findMany(names);
+  return wanted.filter(
+    (each) => !isSame(found.get(each.name), each) || found.has(STAGED + each.name),
+  );
 }
 
 async function putAll(designs: Designs, wanted: readonly Design[]): Promise<boolean> {
