@@ -132,7 +132,7 @@ describe('a service whose store goes away', () => {
   );
 
   it('waits and goes on when that happens while it prepares it', async () => {
-    proxy.spoil({ request: /^GET \/\S+dedicated_ips/, afterBytes: 10, how: 'RST' });
+    proxy.spoil({ request: /^POST \/\S+dedicated_ips\/_all_docs/, afterBytes: 10, how: 'RST' });
     const one = await start({ PORT: '0' });
     await one.logged('the store went away while it was prepared; trying again');
     proxy.turn('gone');
