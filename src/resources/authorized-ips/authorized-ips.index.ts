@@ -1,5 +1,6 @@
 import {
   BLACK,
+  compareNetworks,
   createLevelBuilder,
   type Level,
   type LevelBuilder,
@@ -49,10 +50,10 @@ function merge(base: Level, recent: Level): Level {
   const levels = [base, recent] as const;
   const at = [0, 0] as [number, number];
   const take = (which: 0 | 1): void => {
-    const { words, width, lengths, flags } = levels[which];
+    const { rows, rowSize, lengthAt, flagsAt } = levels[which];
     const n = at[which];
     at[which] += 1;
-    if (flags[n] !== 0) builder.add(words, n * width, lengths[n] as number, flags[n] as number);
+    if (flagsAt(n) !== 0) builder.add(rows, n * rowSize, lengthAt(n), flagsAt(n));
   };
   while (at[0] < base.size && at[1] < recent.size) take(isBefore(base, at[0], recent, at[1]));
   while (at[0] < base.size) take(0);
@@ -62,12 +63,9 @@ function merge(base: Level, recent: Level): Level {
 
 /** Which of two networks comes first: 0 for the first one. */
 function isBefore(a: Level, n: number, b: Level, m: number): 0 | 1 {
-  for (let word = 0; word < a.width; word += 1) {
-    const left = a.words[n * a.width + word] as number;
-    const right = b.words[m * b.width + word] as number;
-    if (left !== right) return left < right ? 0 : 1;
-  }
-  return (a.lengths[n] as number) <= (b.lengths[m] as number) ? 0 : 1;
+  const [left, right] = [a.lengthAt(n), b.lengthAt(m)];
+  const order = compareNetworks(a.rows, n * a.rowSize, left, b.rows, m * b.rowSize, right, a.width);
+  return order <= 0 ? 0 : 1;
 }
 
 /** One family: a large level that is built seldom, and a small one for what came since. */
@@ -78,7 +76,8 @@ function createFamily(first: Level) {
   let black = 0;
   /** Networks of `base` that have no flags left. */
   let dead = 0;
-  for (const bits of base.flags) {
+  for (let n = 0; n < base.size; n += 1) {
+    const bits = base.flagsAt(n);
     white += bits & WHITE;
     black += (bits & BLACK) >> 1;
   }
@@ -110,10 +109,10 @@ function createFamily(first: Level) {
       return isPresent;
     }
     const [level, n] = found;
-    const before = level.flags[n] as number;
+    const before = level.flagsAt(n);
     const after = isPresent ? before | bit : before & ~bit;
     if (before === after) return false;
-    level.flags[n] = after;
+    level.setFlags(n, after);
     if (level === base) dead += Number(after === 0) - Number(before === 0);
     if (dead > RECENT_MAX && dead > base.size / 2) settle();
     return true;
@@ -123,11 +122,11 @@ function createFamily(first: Level) {
     lookUp(words: ArrayLike<number>, length: number): number {
       const inBase = base.match(words, length);
       const inRecent = recent.size === 0 ? -1 : recent.match(words, length);
-      const ofBase = inBase === -1 ? -1 : (base.lengths[inBase] as number);
-      const ofRecent = inRecent === -1 ? -1 : (recent.lengths[inRecent] as number);
+      const ofBase = inBase === -1 ? -1 : base.lengthAt(inBase);
+      const ofRecent = inRecent === -1 ? -1 : recent.lengthAt(inRecent);
       if (ofBase === -1 && ofRecent === -1) return -1;
       const isBase = ofBase > ofRecent;
-      const bits = isBase ? (base.flags[inBase] as number) : (recent.flags[inRecent] as number);
+      const bits = isBase ? base.flagsAt(inBase) : recent.flagsAt(inRecent);
       // Of the same network in both lists the black one wins.
       return (isBase ? ofBase : ofRecent) * 2 + ((bits & BLACK) === 0 ? 1 : 0);
     },

@@ -11,10 +11,13 @@ export interface Level {
   readonly width: number;
   /** Networks, those without any flag among them. */
   readonly size: number;
-  readonly words: Uint32Array;
-  readonly lengths: Uint8Array;
-  /** May be changed: a network without flags counts as gone. */
-  readonly flags: Uint8Array;
+  /** `rowSize` numbers of each network, the words of its address first. */
+  readonly rows: Uint32Array;
+  readonly rowSize: number;
+  lengthAt(n: number): number;
+  flagsAt(n: number): number;
+  /** A network without flags counts as gone. */
+  setFlags(n: number, flags: number): void;
   /** The position of exactly this network, or -1. */
   find(address: ArrayLike<number>, length: number): number;
   /** The position of the narrowest network that covers all of this one, or -1. */
@@ -25,7 +28,14 @@ const WORD_BITS = 32;
 const FIRST_CAPACITY = 16;
 const NO_PARENT = -1;
 /** Networks between two that are looked at first. */
-const STRIDE = 64;
+const STRIDE = 16;
+/**
+ * What a row has behind the words: length and flags in one number, and the position of the parent
+ * plus 1. What is needed of a network lies together, so that the memory is waited for once.
+ */
+const MORE = 2;
+const LENGTH_MASK = 0xff;
+const FLAGS_SHIFT = 8;
 
 /** The bits of word `n` that a prefix of `length` bits fixes. */
 function maskOf(length: number, n: number): number {
@@ -34,39 +44,38 @@ function maskOf(length: number, n: number): number {
   return bits >= WORD_BITS ? 0xffffffff : (0xffffffff << (WORD_BITS - bits)) >>> 0;
 }
 
-/** Whether the network at position `n` covers all of another one that is not wider. */
+/** Whether the network whose row begins at `row` covers all of another one that is not wider. */
 function covers(
-  words: Uint32Array,
-  lengths: Uint8Array,
-  n: number,
+  rows: Uint32Array,
+  row: number,
   address: ArrayLike<number>,
   at: number,
   width: number,
 ): boolean {
-  const length = lengths[n] as number;
+  const length = (rows[row + width] as number) & LENGTH_MASK;
   for (let word = 0; word < width; word += 1) {
-    const difference = (words[n * width + word] as number) ^ (address[at + word] as number);
+    const difference = (rows[row + word] as number) ^ (address[at + word] as number);
     if ((difference & maskOf(length, word)) !== 0) return false;
   }
   return true;
 }
 
-/** For each network the narrowest other one around it, which stands before it. */
-function findParents(words: Uint32Array, lengths: Uint8Array, width: number): Int32Array {
-  const parents = new Int32Array(lengths.length);
+/** Notes for each network the narrowest other one around it, which stands before it. */
+function noteParents(rows: Uint32Array, size: number, width: number): void {
+  const rowSize = width + MORE;
+  const parentOf = (n: number): number => (rows[n * rowSize + width + 1] as number) - 1;
   let around = NO_PARENT;
-  for (let n = 0; n < lengths.length; n += 1) {
-    while (around !== NO_PARENT && !covers(words, lengths, around, words, n * width, width)) {
-      around = parents[around] as number;
+  for (let n = 0; n < size; n += 1) {
+    while (around !== NO_PARENT && !covers(rows, around * rowSize, rows, n * rowSize, width)) {
+      around = parentOf(around);
     }
-    parents[n] = around;
+    rows[n * rowSize + width + 1] = around + 1;
     around = n;
   }
-  return parents;
 }
 
 /** The order of networks; arrays of words with the offset of the first. */
-function compare(
+export function compareNetworks(
   a: ArrayLike<number>,
   aAt: number,
   aLength: number,
@@ -83,35 +92,34 @@ function compare(
   return aLength - bLength;
 }
 
-function createLevel(
-  width: number,
-  words: Uint32Array,
-  lengths: Uint8Array,
-  flags: Uint8Array,
-): Level {
-  const parents = findParents(words, lengths, width);
-  const size = lengths.length;
-
+/** A level of rows that are in their order; their parents are noted here. */
+function createLevel(width: number, rows: Uint32Array): Level {
+  const rowSize = width + MORE;
+  const size = rows.length / rowSize;
+  noteParents(rows, size, width);
   /** The first words of every so many networks: so few that the processor keeps them at hand. */
   const heads = Uint32Array.from(
     { length: Math.ceil(size / STRIDE) },
-    (_, n) => words[n * STRIDE * width] as number,
+    (_, n) => rows[n * STRIDE * rowSize] as number,
   );
 
-  /** Whether the network at position `n`, whose first word this is, is behind another one. */
-  function isBehind(first: number, n: number, address: ArrayLike<number>, length: number): boolean {
-    // The first word nearly always decides.
-    if (first !== (address[0] as number)) return first > (address[0] as number);
-    return compare(words, n * width, lengths[n] as number, address, 0, length, width) > 0;
+  const lengthAt = (n: number): number => (rows[n * rowSize + width] as number) & LENGTH_MASK;
+
+  function compareAt(n: number, address: ArrayLike<number>, length: number): number {
+    return compareNetworks(rows, n * rowSize, lengthAt(n), address, 0, length, width);
   }
 
   /** The last network that is not behind this one, or -1. */
   function lastBefore(address: ArrayLike<number>, length: number): number {
+    // The first word nearly always decides, and is compared as what the engine knows to be 32 bits.
+    const head = (address[0] as number) >>> 0;
     let low = 0;
     let high = heads.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (isBehind(heads[middle] as number, middle * STRIDE, address, length)) high = middle;
+      const first = heads[middle] as number;
+      const isSame = first === head;
+      if (isSame ? compareAt(middle * STRIDE, address, length) > 0 : first > head) high = middle;
       else low = middle + 1;
     }
     if (low === 0) return -1;
@@ -119,7 +127,9 @@ function createLevel(
     low = (low - 1) * STRIDE + 1;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (isBehind(words[middle * width] as number, middle, address, length)) high = middle;
+      const first = rows[middle * rowSize] as number;
+      const isSame = first === head;
+      if (isSame ? compareAt(middle, address, length) > 0 : first > head) high = middle;
       else low = middle + 1;
     }
     return low - 1;
@@ -128,21 +138,27 @@ function createLevel(
   return {
     width,
     size,
-    words,
-    lengths,
-    flags,
+    rows,
+    rowSize,
+    lengthAt,
+    flagsAt: (n) => (rows[n * rowSize + width] as number) >>> FLAGS_SHIFT,
+    setFlags(n, flags) {
+      rows[n * rowSize + width] = lengthAt(n) | (flags << FLAGS_SHIFT);
+    },
     find(address, length) {
       const n = lastBefore(address, length);
-      if (n === -1 || lengths[n] !== length) return -1;
-      return compare(words, n * width, length, address, 0, length, width) === 0 ? n : -1;
+      return n !== -1 && compareAt(n, address, length) === 0 ? n : -1;
     },
     match(address, length) {
       // Whatever covers the network lies around the last one that is not behind it.
       let n = lastBefore(address, length);
       while (n !== NO_PARENT) {
-        const isWider = (lengths[n] as number) <= length;
-        if (flags[n] !== 0 && isWider && covers(words, lengths, n, address, 0, width)) return n;
-        n = parents[n] as number;
+        const row = n * rowSize;
+        const about = rows[row + width] as number;
+        const isWider = (about & LENGTH_MASK) <= length;
+        const hasFlags = about >>> FLAGS_SHIFT !== 0;
+        if (hasFlags && isWider && covers(rows, row, address, 0, width)) return n;
+        n = (rows[row + width + 1] as number) - 1;
       }
       return -1;
     },
@@ -157,59 +173,52 @@ export interface LevelBuilder {
 
 /** A builder for networks of one family. It is fastest when they come in their order. */
 export function createLevelBuilder(width: number): LevelBuilder {
-  let words = new Uint32Array(FIRST_CAPACITY * width);
-  let lengths = new Uint8Array(FIRST_CAPACITY);
-  let flags = new Uint8Array(FIRST_CAPACITY);
+  const rowSize = width + MORE;
+  let rows = new Uint32Array(FIRST_CAPACITY * rowSize);
   let size = 0;
   let isSorted = true;
 
   function grow(): void {
-    const capacity = lengths.length * 2;
-    const [widerWords, widerLengths] = [
-      new Uint32Array(capacity * width),
-      new Uint8Array(capacity),
-    ];
-    const widerFlags = new Uint8Array(capacity);
-    widerWords.set(words);
-    widerLengths.set(lengths);
-    widerFlags.set(flags);
-    [words, lengths, flags] = [widerWords, widerLengths, widerFlags];
+    const wider = new Uint32Array(rows.length * 2);
+    wider.set(rows);
+    rows = wider;
   }
 
+  const aboutAt = (n: number): number => rows[n * rowSize + width] as number;
+  const lengthAt = (n: number): number => aboutAt(n) & LENGTH_MASK;
+
   function compareAt(a: number, b: number): number {
-    const [left, right] = [lengths[a] as number, lengths[b] as number];
-    return compare(words, a * width, left, words, b * width, right, width);
+    const [left, right] = [lengthAt(a), lengthAt(b)];
+    return compareNetworks(rows, a * rowSize, left, rows, b * rowSize, right, width);
   }
 
   /** The same, each network once, in their order. */
   function sorted(): LevelBuilder {
     const order = Array.from({ length: size }, (_, n) => n).sort(compareAt);
     const next = createLevelBuilder(width);
-    for (const n of order) next.add(words, n * width, lengths[n] as number, flags[n] as number);
+    for (const n of order) next.add(rows, n * rowSize, lengthAt(n), aboutAt(n) >>> FLAGS_SHIFT);
     return next;
   }
 
   return {
-    add(address, at, length, bits) {
-      if (size === lengths.length) grow();
+    add(address, at, length, flags) {
+      const row = size * rowSize;
+      if (row === rows.length) grow();
       for (let word = 0; word < width; word += 1) {
-        words[size * width + word] = address[at + word] as number;
+        rows[row + word] = address[at + word] as number;
       }
-      lengths[size] = length;
-      flags[size] = bits;
+      rows[row + width] = length | (flags << FLAGS_SHIFT);
       const order = size === 0 ? -1 : compareAt(size - 1, size);
       if (order === 0) {
-        flags[size - 1] = (flags[size - 1] as number) | bits;
+        rows[row - rowSize + width] = aboutAt(size - 1) | (flags << FLAGS_SHIFT);
         return;
       }
       if (order > 0) isSorted = false;
       size += 1;
     },
     build() {
-      if (!isSorted) return sorted().build();
-      // Copies, so that nothing of the room to grow is kept.
-      const [all, own] = [words.slice(0, size * width), lengths.slice(0, size)];
-      return createLevel(width, all, own, flags.slice(0, size));
+      // A copy, so that nothing of the room to grow is kept.
+      return isSorted ? createLevel(width, rows.slice(0, size * rowSize)) : sorted().build();
     },
   };
 }
