@@ -168,6 +168,7 @@ function createLevel(width: number, rows: Uint32Array): Level {
 /** Collects networks for a level, in any order; the same network twice is one with both flags. */
 export interface LevelBuilder {
   add(address: ArrayLike<number>, at: number, length: number, flags: number): void;
+  /** The builder is empty then. */
   build(): Level;
 }
 
@@ -217,8 +218,12 @@ export function createLevelBuilder(width: number): LevelBuilder {
       size += 1;
     },
     build() {
-      // A copy, so that nothing of the room to grow is kept.
-      return isSorted ? createLevel(width, rows.slice(0, size * rowSize)) : sorted().build();
+      // A copy without the room to grow, which whoever keeps the builder would keep.
+      const level = isSorted ? createLevel(width, rows.slice(0, size * rowSize)) : sorted().build();
+      rows = new Uint32Array(FIRST_CAPACITY * rowSize);
+      size = 0;
+      isSorted = true;
+      return level;
     },
   };
 }
